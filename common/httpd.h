@@ -1,0 +1,47 @@
+/* httpd.h - floor 4: an HTTP server (libmicrohttpd on the loop, external epoll).
+ *
+ * Each request is read whole (up to max_body), then handed to the handler once;
+ * the handler answers at once or later (the request is suspended meanwhile). */
+#ifndef PROVA_HTTPD_H
+#define PROVA_HTTPD_H
+
+#include "common/bytes.h"
+#include "common/loop.h"
+
+struct httpd;
+struct httpd_req;
+
+/* method and path point into the request; body is borrowed until the answer. */
+typedef void httpd_fn(void *arg, struct httpd_req *);
+
+struct httpd_opts {
+	const char	*listen;	/* "127.0.0.1:8390"; port 0 picks one */
+	size_t		 max_body;	/* larger ones are drained and answered 413 */
+	unsigned	 max_connections;
+	unsigned	 idle_s;
+	httpd_fn	*handler;
+	/* the peer went away before the answer: the request must not be used any more; may be NULL */
+	httpd_fn	*gone;
+	void		*arg;
+};
+
+/* NULL with errno set (EADDRINUSE ...) when it cannot listen. */
+struct httpd *httpd_new(struct loop *, const struct httpd_opts *) MUSTCHECK;
+void	httpd_free(struct httpd **);
+unsigned httpd_port(const struct httpd *);
+
+const char *httpd_method(const struct httpd_req *);
+const char *httpd_path(const struct httpd_req *);		/* without the query */
+const char *httpd_header(const struct httpd_req *, const char *name);	/* NULL: absent */
+const char *httpd_query(const struct httpd_req *, const char *name);	/* NULL: absent */
+struct span httpd_body(const struct httpd_req *);
+void	httpd_set(struct httpd_req *, void *own);	/* the handler's own pointer */
+void	*httpd_get(const struct httpd_req *);
+
+/* Answer, once.  content_type NULL: none.  extra: NULL-ended "Name: value" or NULL.  Copies body. */
+void	httpd_answer(struct httpd_req *, unsigned status, const char *content_type,
+	    const char *const *extra, struct span body);
+/* Close the connection without an answer (faults on demand). */
+void	httpd_abort(struct httpd_req *);
+
+#endif

@@ -1,0 +1,44 @@
+/* settings.h - floor 4: one typed table of settings over an INI file (inih) and -O overrides.
+ *
+ * prova.conf has sections [prova], [chain NAME], [coordinator NAME], [l2 NAME], [provider NAME],
+ * [stage KIND[.N]].  A program declares the sections and keys it understands; an unknown
+ * key anywhere is an error with file and line (every program knows the
+ * whole table: settings_table). */
+#ifndef PROVA_SETTINGS_H
+#define PROVA_SETTINGS_H
+
+#include "common/bytes.h"
+
+enum setting_type { SET_TEXT, SET_PATH, SET_UINT, SET_SPAN, SET_SIZE, SET_MICRO, SET_BOOL, SET_WORD };
+
+struct setting {
+	const char		*section;	/* "chain", "stage", ... */
+	const char		*key;
+	enum setting_type	 type;
+	const char		*fallback;	/* text of the default; NULL: must be given where it is read */
+	const char		*min, *max;	/* text, same type; NULL: none.  SET_WORD: min lists the words, separated by | */
+	const char		*help;		/* one sentence; prova.conf(5) shows it */
+};
+extern const struct setting settings_table[];
+extern const size_t settings_count;
+
+struct settings;
+
+/* Read a file (NULL: none).  NULL on error: `why` (size bytes) has "FILE:LINE: CODE: what, and what to do". */
+struct settings *settings_read(const char *file, char *why, size_t size) MUSTCHECK;
+/* "section.key=value" or "section:NAME.key=value" (for -O; a key without section is the stage's own). */
+int	settings_override(struct settings *, const char *stage, const char *assignment, char *why, size_t size) MUSTCHECK;
+void	settings_free(struct settings **);
+
+/* Names of the sections of a kind ("provider") in file order; NULL at the end. */
+const char *settings_name(const struct settings *, const char *section, size_t i);
+/* Values.  name NULL: the section without a name.  For "stage", name "KIND.N" falls back to "KIND".
+ * The key must be in the table (else bug).  Text is borrowed from settings. */
+bool	settings_given(const struct settings *, const char *section, const char *name, const char *key);
+const char *settings_text(const struct settings *, const char *section, const char *name, const char *key);
+uint64_t settings_num(const struct settings *, const char *section, const char *name, const char *key);
+bool	settings_bool(const struct settings *, const char *section, const char *name, const char *key);
+/* Every value in force, one "section NAME key = value" per line (for -d). */
+void	settings_print(const struct settings *, FILE *);
+
+#endif
