@@ -1,0 +1,429 @@
+/* httpd.c - an HTTP server on the loop.  See httpd.h.
+ *
+ * libmicrohttpd without a thread: its epoll descriptor lies in ours.  A request
+ * that is not answered at once is suspended; libmicrohttpd then does not look
+ * at its socket, so we do, to notice a peer that goes away. */
+#include "common/httpd.h"
+
+#include <microhttpd.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/diag.h"
+#include "common/num.h"
+
+enum {
+	CONNECTION_BYTES	= 8192,		/* libmicrohttpd's memory for one connection */
+	DRAIN_BYTES		= 256 << 20,	/* of a body too large, before we hang up */
+	BACKLOG			= 1024,
+	CONNECTIONS		= 1000,		/* where opts says nothing */
+};
+
+struct httpd {
+	struct loop		*loop;
+	struct MHD_Daemon	*daemon;
+	struct httpd_opts	 opts;		/* listen is not kept */
+	struct loop_timer	 timer;
+	int			 epfd;
+	unsigned		 port;
+	bool			 again;		/* to be run before the loop may sleep */
+	bool			 stopping;
+	struct httpd_req	*waiting;	/* suspended ones */
+};
+
+struct httpd_req {
+	struct httpd		*server;
+	struct httpd_req	*prev, *next;	/* among the waiting */
+	struct MHD_Connection	*connection;
+	char			*method, *path;
+	struct buf		 body;
+	size_t			 drained;
+	struct MHD_Response	*response;
+	unsigned		 status;
+	bool			 too_large, handled, suspended, aborted;
+	int			 fd;		/* watched while suspended */
+	void			*own;
+};
+
+/* waiting for the handler's answer */
+
+static void
+leave_waiting(struct httpd_req *r)
+{
+	if (r->prev)
+		r->prev->next = r->next;
+	else
+		r->server->waiting = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+	r->prev = r->next = NULL;
+}
+
+static void
+resume(struct httpd_req *r)
+{
+	loop_fd(r->server->loop, r->fd, 0, NULL, NULL);
+	leave_waiting(r);
+	r->suspended = false;
+	MHD_resume_connection(r->connection);
+	r->server->again = true;
+}
+
+static void
+peer_went(struct httpd_req *r)
+{
+	if (r->server->opts.gone)
+		r->server->opts.gone(r->server->opts.arg, r);
+	r->aborted = true;
+	if (r->suspended)
+		resume(r);
+}
+
+/* Bytes of a next request may wait there: they are libmicrohttpd's, later. */
+static void
+on_peer(void *arg, unsigned events)
+{
+	struct httpd_req *r = arg;
+	char c;
+	ssize_t n = recv(r->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n > 0)
+		loop_fd(r->server->loop, r->fd, 0, NULL, NULL);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		peer_went(r);
+}
+
+static void
+suspend(struct httpd_req *r)
+{
+	struct httpd *h = r->server;
+
+	r->fd = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	r->suspended = true;
+	r->next = h->waiting;
+	if (h->waiting)
+		h->waiting->prev = r;
+	h->waiting = r;
+	MHD_suspend_connection(r->connection);
+	loop_fd(h->loop, r->fd, LOOP_IN, on_peer, r);
+}
+
+/* what libmicrohttpd calls */
+
+static bool
+take_upload(struct httpd_req *r, const char *p, size_t n)
+{
+	if (!r->too_large && n <= r->server->opts.max_body - r->body.n) {
+		buf_put(&r->body, p, n);
+		return true;
+	}
+	r->too_large = true;
+	buf_free(&r->body);
+	r->drained += n;
+	return r->drained <= DRAIN_BYTES;
+}
+
+static void
+handle(struct httpd_req *r)
+{
+	r->handled = true;
+	if (r->too_large)
+		httpd_answer(r, MHD_HTTP_CONTENT_TOO_LARGE, NULL, NULL, (struct span){ 0 });
+	else
+		r->server->opts.handler(r->server->opts.arg, r);
+}
+
+static enum MHD_Result
+on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+    const char *version, const char *upload, size_t *n, void **own)
+{
+	struct httpd *h = arg;
+	struct httpd_req *r = *own;
+
+	if (!r) {
+		r = *own = xzalloc(sizeof *r);
+		r->server = h;
+		r->connection = connection;
+		r->method = xstrdup(method);
+		r->path = xstrdup(url);
+		return MHD_YES;
+	}
+	if (*n) {
+		bool go_on = take_upload(r, upload, *n);
+		*n = 0;
+		return go_on ? MHD_YES : MHD_NO;
+	}
+	if (!r->handled)
+		handle(r);
+	if (r->aborted)
+		return MHD_NO;
+	if (r->response)
+		return MHD_queue_response(connection, r->status, r->response);
+	if (h->stopping)
+		return MHD_NO;
+	suspend(r);
+	return MHD_YES;
+}
+
+static void
+on_completed(void *arg, struct MHD_Connection *connection, void **own, enum MHD_RequestTerminationCode how)
+{
+	struct httpd_req *r = *own;
+
+	if (!r)
+		return;
+	*own = NULL;
+	if (r->response)
+		MHD_destroy_response(r->response);
+	buf_free(&r->body);
+	free(r->method);
+	free(r->path);
+	free(r);
+}
+
+/* running it */
+
+static void
+run(struct httpd *h)
+{
+	h->again = false;
+	MHD_run(h->daemon);
+}
+
+static void
+on_epoll(void *arg, unsigned events)
+{
+	run(arg);
+}
+
+static void
+on_timer(void *arg)
+{
+	((struct httpd *)arg)->again = true;
+}
+
+/* The last act of each turn: run what was resumed; ask when to run again.  A
+ * handler may have run in here and sent something elsewhere: another turn. */
+static bool
+at_last(void *arg)
+{
+	struct httpd *h = arg;
+	bool ran = h->again;
+	MHD_UNSIGNED_LONG_LONG ms = 0;
+
+	if (ran)
+		run(h);
+	if (MHD_get_timeout(h->daemon, &ms) == MHD_NO)
+		loop_timer(h->loop, &h->timer, 0);
+	else if (ms)
+		loop_timer(h->loop, &h->timer, clock_ms() + ms + 1);
+	else
+		h->again = true;
+	return ran || h->again;
+}
+
+/* listening */
+
+static int
+bind_one(const struct addrinfo *a)
+{
+	int on = 1;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+/* "127.0.0.1:8390", "[::1]:0", ":8390" (every address). */
+static int
+listen_at(const char *text)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *list;
+	const char *colon = strrchr(text, ':');
+	struct span host = { (const uint8_t *)text, colon ? (size_t)(colon - text) : 0 };
+	char name[256];
+	int fd = -1;
+
+	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		host = (struct span){ host.p + 1, host.n - 2 };
+	if (!colon || !span_cstr(host, name, sizeof name) ||
+	    getaddrinfo(*name ? name : NULL, colon + 1, &hints, &list) != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next)
+		fd = bind_one(a);
+	freeaddrinfo(list);
+	return fd;
+}
+
+static unsigned
+port_of(int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof sa;
+	char text[16] = "";
+	uint64_t port = 0;
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &n) < 0 ||
+	    getnameinfo((struct sockaddr *)&sa, n, NULL, 0, text, sizeof text, NI_NUMERICSERV) != 0 ||
+	    !num_u64(span_str(text), &port))
+		return 0;
+	return (unsigned)port;
+}
+
+static bool
+start_daemon(struct httpd *h, int fd)
+{
+	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h,
+	    MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+	    MHD_OPTION_CONNECTION_LIMIT, h->opts.max_connections,
+	    MHD_OPTION_CONNECTION_TIMEOUT, h->opts.idle_s,
+	    MHD_OPTION_END);
+	if (!h->daemon)
+		return false;
+	h->epfd = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	return true;
+}
+
+struct httpd *
+httpd_new(struct loop *loop, const struct httpd_opts *opts)
+{
+	int fd = listen_at(opts->listen);
+
+	if (fd < 0)
+		return NULL;
+	struct httpd *h = xzalloc(sizeof *h);
+	h->loop = loop;
+	h->opts = *opts;
+	h->opts.listen = NULL;
+	h->port = port_of(fd);
+	if (!start_daemon(h, fd)) {
+		close(fd);
+		free(h);
+		errno = ENOMEM;
+		return NULL;
+	}
+	h->timer = (struct loop_timer){ .fn = on_timer, .arg = h };
+	loop_fd(loop, h->epfd, LOOP_IN, on_epoll, h);
+	loop_last(loop, at_last, h);
+	return h;
+}
+
+/* libmicrohttpd must not be stopped with suspended connections. */
+void
+httpd_free(struct httpd **hp)
+{
+	struct httpd *h = *hp;
+
+	*hp = NULL;
+	if (!h)
+		return;
+	h->stopping = true;
+	while (h->waiting)
+		peer_went(h->waiting);
+	run(h);
+	loop_fd(h->loop, h->epfd, 0, NULL, NULL);
+	loop_last_forget(h->loop, at_last, h);
+	loop_timer(h->loop, &h->timer, 0);
+	MHD_stop_daemon(h->daemon);
+	free(h);
+}
+
+unsigned
+httpd_port(const struct httpd *h)
+{
+	return h->port;
+}
+
+/* requests */
+
+const char *
+httpd_method(const struct httpd_req *r)
+{
+	return r->method;
+}
+
+const char *
+httpd_path(const struct httpd_req *r)
+{
+	return r->path;
+}
+
+const char *
+httpd_header(const struct httpd_req *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+const char *
+httpd_query(const struct httpd_req *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+struct span
+httpd_body(const struct httpd_req *r)
+{
+	return SPAN_OF(&r->body);
+}
+
+void
+httpd_set(struct httpd_req *r, void *own)
+{
+	r->own = own;
+}
+
+void *
+httpd_get(const struct httpd_req *r)
+{
+	return r->own;
+}
+
+static void
+add_header(struct MHD_Response *response, const char *line)
+{
+	const char *colon = strchr(line, ':');
+	char name[128];
+
+	if (!colon || !span_cstr((struct span){ (const uint8_t *)line, (size_t)(colon - line) }, name, sizeof name))
+		bug("not a header: %s", line);
+	MHD_add_response_header(response, name, colon + 1 + strspn(colon + 1, " "));
+}
+
+void
+httpd_answer(struct httpd_req *r, unsigned status, const char *content_type,
+    const char *const *extra, struct span body)
+{
+	if (r->response || r->aborted)
+		bug("answered twice: %s", r->path);
+	r->status = status;
+	r->response = MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_MUST_COPY);
+	if (!r->response)
+		die(EXIT_SYSTEM, "libmicrohttpd: out of memory");
+	if (content_type)
+		MHD_add_response_header(r->response, "Content-Type", content_type);
+	for (; extra && *extra; extra++)
+		add_header(r->response, *extra);
+	buf_free(&r->body);
+	if (r->suspended)
+		resume(r);
+}
+
+void
+httpd_abort(struct httpd_req *r)
+{
+	r->aborted = true;
+	if (r->suspended)
+		resume(r);
+}
