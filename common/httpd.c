@@ -287,7 +287,7 @@ start_daemon(struct httpd *h, int fd)
 	    MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-	    MHD_OPTION_CONNECTION_LIMIT, h->opts.max_connections,
+	    MHD_OPTION_CONNECTION_LIMIT, h->opts.max_connections ? h->opts.max_connections : CONNECTIONS,
 	    MHD_OPTION_CONNECTION_TIMEOUT, h->opts.idle_s,
 	    MHD_OPTION_END);
 	if (!h->daemon)
