@@ -1,0 +1,115 @@
+/* moves.c - the table of legal moves.  See moves.h.
+ *
+ * A state that may be left from several states has a line for each. */
+#include "cmd/ledger/moves.h"
+
+#define WHY	(BIT(code) | BIT(detail))
+#define PROOF	(BIT(proof) | BIT(proof_blob) | BIT(proof_bytes) | BIT(handle))
+#define DISPATCHERS (BY_DISPATCH | BY_COORDINATOR)
+
+const struct move moves_table[] = {
+	{ ROW_WORK, 0, WORK_OPEN, BY_LEDGER, 0 },
+	{ ROW_WORK, WORK_OPEN, WORK_OPEN, BY_LEDGER, 0 },
+	{ ROW_WORK, WORK_OPEN, WORK_ENDED, BY_LEDGER, 0 },
+
+	{ ROW_JOB, 0, JOB_FETCHED, BY_FETCH, WHY | BIT(chain) | BIT(identity) | BIT(uuid) | BIT(type) | BIT(task) |
+	    BIT(fork) | BIT(body) | BIT(body_blob) | BIT(body_bytes) | BIT(fetched_ms) | BIT(deadline_ms) },
+	{ ROW_JOB, JOB_FETCHED, JOB_READY, BY_TRACE, WHY | BIT(input_blob) | BIT(input_bytes) },
+	{ ROW_JOB, JOB_READY, JOB_QUEUED, BY_ALLOCATE, WHY },
+	{ ROW_JOB, JOB_READY, JOB_PLACED, BY_ALLOCATE, WHY },
+	{ ROW_JOB, JOB_QUEUED, JOB_PLACED, BY_ALLOCATE, WHY },
+	{ ROW_JOB, JOB_PLACED, JOB_QUEUED, BY_LEDGER, 0 },
+	{ ROW_JOB, JOB_READY, JOB_SUBMITTING, BY_SUBMIT, WHY | BIT(posts) | BIT(attempt) },
+	{ ROW_JOB, JOB_QUEUED, JOB_SUBMITTING, BY_SUBMIT, WHY | BIT(posts) | BIT(attempt) },
+	{ ROW_JOB, JOB_PLACED, JOB_SUBMITTING, BY_SUBMIT, WHY | BIT(posts) | BIT(attempt) },
+	{ ROW_JOB, JOB_SUBMITTING, JOB_SUBMITTING, BY_SUBMIT, WHY | BIT(posts) },
+	{ ROW_JOB, JOB_SUBMITTING, JOB_SUBMITTED, BY_SUBMIT, WHY },
+	{ ROW_JOB, JOB_SUBMITTING, JOB_LATE, BY_SUBMIT, WHY },
+	{ ROW_JOB, JOB_SUBMITTING, JOB_GIVEN_UP, BY_SUBMIT | BY_OPERATOR, WHY },
+	{ ROW_JOB, JOB_FETCHED, JOB_LATE, BY_LEDGER, 0 },
+	{ ROW_JOB, JOB_READY, JOB_LATE, BY_LEDGER, 0 },
+	{ ROW_JOB, JOB_QUEUED, JOB_LATE, BY_LEDGER, 0 },
+	{ ROW_JOB, JOB_PLACED, JOB_LATE, BY_LEDGER, 0 },
+	{ ROW_JOB, JOB_FETCHED, JOB_GIVEN_UP, BY_FETCH | BY_TRACE | BY_OPERATOR, WHY },
+	{ ROW_JOB, JOB_READY, JOB_GIVEN_UP, BY_ALLOCATE | BY_OPERATOR, WHY },
+	{ ROW_JOB, JOB_QUEUED, JOB_GIVEN_UP, BY_ALLOCATE | BY_OPERATOR, WHY },
+	{ ROW_JOB, JOB_PLACED, JOB_GIVEN_UP, BY_OPERATOR, WHY },
+	{ ROW_JOB, JOB_FETCHED, JOB_CANCELLED, BY_OPERATOR, WHY },
+	{ ROW_JOB, JOB_READY, JOB_CANCELLED, BY_OPERATOR, WHY },
+	{ ROW_JOB, JOB_QUEUED, JOB_CANCELLED, BY_OPERATOR, WHY },
+	{ ROW_JOB, JOB_PLACED, JOB_CANCELLED, BY_OPERATOR, WHY },
+
+	{ ROW_ATTEMPT, 0, ATTEMPT_ALLOCATED, BY_ALLOCATE, WHY | BIT(work) | BIT(provider) | BIT(price) | BIT(reason) | BIT(allow) },
+	{ ROW_ATTEMPT, ATTEMPT_ALLOCATED, ATTEMPT_SENDING, BY_DISPATCH, WHY | BIT(owner) | BIT(intent) | BIT(send_by_ms) | BIT(begun_ms) },
+	{ ROW_ATTEMPT, ATTEMPT_ALLOCATED, ATTEMPT_PROVING, DISPATCHERS, WHY | BIT(handle) | BIT(begun_ms) },
+	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_ALLOCATED, BY_DISPATCH, WHY },
+	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_SENDING, BY_DISPATCH, WHY | BIT(owner) | BIT(intent) | BIT(send_by_ms) },
+	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_PROVING, BY_DISPATCH, WHY | BIT(handle) },
+	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_PROVED, BY_DISPATCH, WHY | PROOF },
+	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_FAILED, BY_DISPATCH, WHY },
+	{ ROW_ATTEMPT, ATTEMPT_PROVING, ATTEMPT_PROVED, DISPATCHERS, WHY | PROOF },
+	{ ROW_ATTEMPT, ATTEMPT_PROVING, ATTEMPT_FAILED, DISPATCHERS, WHY },
+	{ ROW_ATTEMPT, ATTEMPT_PROVING, ATTEMPT_CANCELLED, DISPATCHERS | BY_OPERATOR, WHY },
+	{ ROW_ATTEMPT, ATTEMPT_PROVED, ATTEMPT_VERIFIED, BY_SUBMIT, WHY },
+	{ ROW_ATTEMPT, ATTEMPT_PROVED, ATTEMPT_FAILED, BY_SUBMIT, WHY },
+	{ ROW_ATTEMPT, ATTEMPT_VERIFIED, ATTEMPT_ACCEPTED, BY_LEDGER, 0 },
+	{ ROW_ATTEMPT, ATTEMPT_UNCLE, ATTEMPT_ACCEPTED, BY_LEDGER, 0 },
+	{ ROW_ATTEMPT, ATTEMPT_VERIFIED, ATTEMPT_UNCLE, BY_LEDGER, 0 },
+	{ ROW_ATTEMPT, ATTEMPT_UNCLE, ATTEMPT_UNCLE_ENDED, BY_LEDGER, 0 },
+	{ ROW_ATTEMPT, ATTEMPT_ALLOCATED, ATTEMPT_CANCELLED, BY_ALLOCATE | BY_OPERATOR, WHY },
+	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_CANCELLED, BY_OPERATOR, WHY },
+
+	{ ROW_IDENTITY, 0, IDENTITY_IDLE, BY_FETCH, BIT(chain) | BIT(identity) | BIT(pubkey) },
+	{ ROW_IDENTITY, IDENTITY_IDLE, IDENTITY_IDLE, BY_FETCH, WHY | BIT(again) },
+	{ ROW_IDENTITY, IDENTITY_IDLE, IDENTITY_RESTING, BY_FETCH, WHY | BIT(until_ms) | BIT(again) },
+	{ ROW_IDENTITY, IDENTITY_RESTING, IDENTITY_IDLE, BY_FETCH, WHY },
+	{ ROW_IDENTITY, IDENTITY_IDLE, IDENTITY_HOLDING, BY_LEDGER, 0 },
+	{ ROW_IDENTITY, IDENTITY_RESTING, IDENTITY_HOLDING, BY_LEDGER, 0 },
+	{ ROW_IDENTITY, IDENTITY_BLOCKED, IDENTITY_HOLDING, BY_LEDGER, 0 },
+	{ ROW_IDENTITY, IDENTITY_HOLDING, IDENTITY_HOLDING, BY_LEDGER, 0 },
+	{ ROW_IDENTITY, IDENTITY_HOLDING, IDENTITY_IDLE, BY_LEDGER, 0 },
+	{ ROW_IDENTITY, IDENTITY_IDLE, IDENTITY_BLOCKED, BY_FETCH, WHY },
+	{ ROW_IDENTITY, IDENTITY_RESTING, IDENTITY_BLOCKED, BY_FETCH, WHY },
+	{ ROW_IDENTITY, IDENTITY_HOLDING, IDENTITY_BLOCKED, BY_FETCH, WHY },
+	{ ROW_IDENTITY, IDENTITY_BLOCKED, IDENTITY_IDLE, BY_FETCH | BY_OPERATOR, WHY },
+};
+const size_t moves_count = NELEM(moves_table);
+
+static const struct { const char *name; unsigned bit; } principals[] = {
+	{ "task-fetch", BY_FETCH },
+	{ "trace-build", BY_TRACE },
+	{ "allocate", BY_ALLOCATE },
+	{ "dispatch-exec", BY_DISPATCH },
+	{ "dispatch-http", BY_DISPATCH },
+	{ "dispatch-coordinator", BY_COORDINATOR },
+	{ "submit", BY_SUBMIT },
+	{ "operator", BY_OPERATOR },
+	{ "(ledger)", BY_LEDGER },
+};
+
+const struct move *
+move_find(uint64_t kind, uint64_t from, uint64_t to)
+{
+	for (size_t i = 0; i < moves_count; i++)
+		if (moves_table[i].kind == kind && moves_table[i].from == from && moves_table[i].to == to)
+			return &moves_table[i];
+	return NULL;
+}
+
+unsigned
+move_principal(struct span stage_kind)
+{
+	for (size_t i = 0; i < NELEM(principals); i++)
+		if (span_is(stage_kind, principals[i].name) && principals[i].bit != BY_LEDGER)
+			return principals[i].bit;
+	return 0;
+}
+
+const char *
+move_principal_name(unsigned bit)
+{
+	for (size_t i = 0; i < NELEM(principals); i++)
+		if (principals[i].bit & bit)
+			return principals[i].name;
+	return "?";
+}
