@@ -47,7 +47,7 @@ write_line(char *line, size_t n)
 	}
 }
 
-static void
+static void PRINTF(3, 0)
 say(const char *level, const char *event, const char *fmt, va_list ap)
 {
 	int saved = errno;
