@@ -4,7 +4,11 @@
  * -v, -V, -h, -I NAME instance; -i - and -o - for filters, --ledger none), settings, lock file
  * RUN/NAME.lock held for life (a second one exits 100), signals, blobs directory, sockets
  * (DEALER to the ledger, PULL inbox bound at ipc://RUN/NAME.inbox, PUSH per inbox offered to),
- * books, start(), sd_notify READY, loop; on SIGTERM stop(), BYE, 0. */
+ * books, start(), sd_notify READY, loop; on SIGTERM what the books still have to say, lose()
+ * for each row in hand, BYE, stop(), 0.  (With -n too stop() follows start().)
+ * What start() registers with loop_last runs before the books' turn, so that its moves
+ * leave at once; what is registered later runs behind it: its moves leave in the next turn.
+ * -i - -o - (or, for a generator, -n COUNT -o -) run without lock, sockets and books. */
 #ifndef PROVA_STAGE_H
 #define PROVA_STAGE_H
 
@@ -33,7 +37,8 @@ struct stage_def {
 	/* Filter mode (-i - -o - with --ledger none): one row in, stage_emit rows out, then
 	 * stage_filtered when this one is through (may be later).  NULL: no filter. */
 	void		(*filter)(struct stage *, struct row *);	/* row is owned by the stage: free() */
-	/* Filter mode without input (task-fetch -n COUNT ... -o -): begin making rows. */
+	/* Filter mode without input (task-fetch -n COUNT ... -o -): begin making rows; stage_filtered
+	 * for each of the count. */
 	void		(*generate)(struct stage *, uint64_t count);
 };
 
@@ -44,8 +49,8 @@ void	*stage_own(struct stage *);
 struct loop *stage_loop(struct stage *);
 struct books *stage_books(struct stage *);	/* NULL in filter mode and with -n */
 struct settings *stage_settings(struct stage *);
-struct blobs *stage_blobs(struct stage *);	/* NULL with -n */
-struct http *stage_http(struct stage *);	/* made at first use */
+struct blobs *stage_blobs(struct stage *);	/* NULL with -n; opened at first use in filter mode */
+struct http *stage_http(struct stage *);	/* made at first use; NULL with -n */
 const char *stage_name(const struct stage *);	/* the instance: "dispatch-exec.gpu1" */
 const char *stage_suffix(const struct stage *);	/* "gpu1"; "" when there is none */
 bool	stage_checking(const struct stage *);	/* -n */
