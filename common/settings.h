@@ -1,7 +1,7 @@
-/* settings.h - floor 4: one typed table of settings over an INI file (inih) and -O overrides.
+/* settings.h - floor 4: one typed table of settings over an INI file and -O overrides.
  *
  * prova.conf has sections [prova], [chain NAME], [coordinator NAME], [l2 NAME], [provider NAME],
- * [stage KIND[.N]].  A program declares the sections and keys it understands; an unknown
+ * [stage] (all of them), [stage KIND[.N]].  A program declares the sections and keys it understands; an unknown
  * key anywhere is an error with file and line (every program knows the
  * whole table: settings_table). */
 #ifndef PROVA_SETTINGS_H
@@ -15,12 +15,17 @@ struct setting {
 	const char		*section;	/* "chain", "stage", ... */
 	const char		*key;
 	enum setting_type	 type;
-	const char		*fallback;	/* text of the default; NULL: must be given where it is read */
+	const char		*fallback;	/* text of the default; NULL: must be given where it is read,
+						 * or, for KEY_chunk and so on, what KEY says */
 	const char		*min, *max;	/* text, same type; NULL: none.  SET_WORD: min lists the words, separated by | */
 	const char		*help;		/* one sentence; prova.conf(5) shows it */
 };
 extern const struct setting settings_table[];
-extern const size_t settings_count;
+extern const size_t settings_count;	/* rows of one section stand together */
+
+/* The type's name for people ("span"); the row of KEY for KEY_chunk, KEY_batch, KEY_bundle, else NULL. */
+const char *settings_form(const struct setting *);
+const struct setting *settings_base(const struct setting *);
 
 struct settings;
 
@@ -32,8 +37,12 @@ void	settings_free(struct settings **);
 
 /* Names of the sections of a kind ("provider") in file order; NULL at the end. */
 const char *settings_name(const struct settings *, const char *section, size_t i);
-/* Values.  name NULL: the section without a name.  For "stage", name "KIND.N" falls back to "KIND".
- * The key must be in the table (else bug).  Text is borrowed from settings. */
+/* Values.  name NULL: the section without a name.  For "stage", name "KIND.N" falls back to "KIND",
+ * then to [stage].  KEY_chunk, _batch, _bundle fall back to KEY where the table has one.
+ * The key must be in the table (else bug).  Text is borrowed from settings until it is overridden.
+ * A value that must be given and is not ends the process (100) with a message; settings_given
+ * asks first.  settings_num: spans in ms, sizes in bytes, amounts in micro-units, a word's place in
+ * its list from 0. */
 bool	settings_given(const struct settings *, const char *section, const char *name, const char *key);
 const char *settings_text(const struct settings *, const char *section, const char *name, const char *key);
 uint64_t settings_num(const struct settings *, const char *section, const char *name, const char *key);
