@@ -215,6 +215,11 @@ void	coord_put_token(struct buf *, struct span token, uint64_t expires_wall_ns);
 void	coord_put_task(struct buf *, const struct coord_task *);
 void	coord_put_taken(struct buf *);
 
+/* A JSON string as Go writes it; bytes from 0x80 on stay as they are. */
+void	coord_put_text(struct buf *, struct span);
+
+/* Claims of a challenge token. */
+void	coord_put_challenge_claims(struct buf *, uint64_t exp_s, uint64_t orig_iat_s, const uint8_t nonce[32]);
 /* Claims of a login token, as the Coordinator orders them. */
 struct coord_claims {
 	uint64_t	 exp_s, orig_iat_s;
