@@ -76,6 +76,7 @@ on_print(struct args *a, const char *value)
 static void
 on_verbose(struct args *a, const char *value)
 {
+	a->verbose = true;
 	diag_threshold(DIAG_DEBUG);
 }
 

@@ -28,7 +28,7 @@ struct args {
 	const struct args_def *def;
 	const char	*file, *ledger;	/* NULL: not given */
 	char		 instance[64];
-	bool		 check, print, in, out, counted;
+	bool		 check, print, verbose, in, out, counted;
 	uint64_t	 count;		/* of -n, when counted */
 	const char	**overrides;	/* borrowed from argv */
 	size_t		 noverrides;

@@ -403,16 +403,6 @@ must_open(struct stage *st, enum sock_role role, const char *endpoint, const str
 	return s;
 }
 
-/* "chain" of [stage], where the table of settings has it. */
-static const char *
-served_chain(struct stage *st)
-{
-	for (size_t i = 0; i < settings_count; i++)
-		if (strcmp(settings_table[i].section, "stage") == 0 && strcmp(settings_table[i].key, "chain") == 0)
-			return stage_text(st, "chain");
-	return "";
-}
-
 static void
 open_link(struct stage *st)
 {
@@ -420,7 +410,7 @@ open_link(struct stage *st)
 	    common_text(st, "run_dir"), stage_name(st));
 	st->socks = socks_new(st->loop);
 	st->books = books_new(&(struct books_opts){ .instance = stage_name(st), .kind = st->def->kind,
-	    .inbox = st->inbox_endpoint, .chain = served_chain(st), .ops = &books_ops, .arg = st });
+	    .inbox = st->inbox_endpoint, .chain = stage_text(st, "chain"), .ops = &books_ops, .arg = st });
 	st->inbox = must_open(st, SOCK_PULL, st->inbox_endpoint, &inbox_ops);
 	st->link = must_open(st, SOCK_DEALER, common_text(st, "ledger"), &link_ops);
 	st->wake = (struct loop_timer){ .fn = woken, .arg = st };
@@ -543,6 +533,8 @@ stage_main(const struct stage_def *def, int argc, char **argv)
 	umask(0007);
 	run_fn *run = way_to_run(st);
 	args_settings(&st->args);
+	if (!st->args.verbose)
+		diag_threshold((enum diag_level)stage_num(st, "log"));
 	int status = run(st);
 	close_all(st);
 	free(name);
