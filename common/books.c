@@ -46,7 +46,7 @@ struct books {
 	struct books_ops ops;
 	void		*arg;
 	struct wire	*in;
-	uint64_t	 epoch, term, seq, serial;
+	uint64_t	 epoch, term, welcome_term, seq, serial;
 	bool		 said_hello;	/* HELLO is under way */
 	uint64_t	 hello_ms, hello_wait_ms, heard_ms, tick_ms, now_ms;
 	int64_t		 wall_offset_ms;
@@ -447,7 +447,9 @@ on_welcome(struct books *b, const struct wire *w)
 		begin_anew(b, w->epoch);
 	b->said_hello = false;
 	b->hello_wait_ms = 0;
-	b->serial = 0;
+	if (b->welcome_term != w->term)
+		b->serial = 0;
+	b->welcome_term = w->term;
 	b->ask_now = b->level_changed = true;
 	for (struct ask *a = b->asks; a; a = a->next)
 		a->sent_ms = 0;
