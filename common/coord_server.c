@@ -195,10 +195,12 @@ coord_put_text(struct buf *b, struct span s)
 			continue;
 		buf_put(b, s.p + from, i - from);
 		from = i + 1;
-		if (short_escape(c))
-			buf_printf(b, "\\%c", short_escape(c));
-		else
+		if (short_escape(c)) {
+			buf_putc(b, '\\');
+			buf_putc(b, short_escape(c));
+		} else {
 			buf_printf(b, "\\u%04x", c);
+		}
 	}
 	buf_put(b, s.p + from, s.n - from);
 	buf_putc(b, '"');
