@@ -77,7 +77,7 @@ $1/%.o: %.c
 $1/libcommon.a: $(patsubst %.c,$1/%.o,$(wildcard common/*.c))
 	@rm -f $$@ && $$(AR) rcs $$@ $$^
 
-$1/cmd/%.a: $$$$(patsubst %.c,$1/%.o,$$$$(filter-out cmd/%/main.c,$$$$(wildcard cmd/$$$$*/*.c)))
+$1/cmd/%.a: $$$$(addprefix $1/,$$$$(subst .c,.o,$$$$(filter-out cmd/%/main.c,$$$$(wildcard cmd/$$$$*/*.c))))
 	@mkdir -p $$(@D)
 	@rm -f $$@ && $$(AR) rcs $$@ $$^
 endef
