@@ -1,4 +1,4 @@
-/* books.h - floor 5: a stage's side of the LEDGER link (prova-wire(7)), without sockets.
+/* books.h - floor 6: a stage's side of the LEDGER link (prova-wire(7)), without sockets.
  *
  * A pure state machine: bytes and time go in, bytes and call-backs come out, so
  * that the skeleton (sockets) and the simulation (none) run the very same code.
@@ -17,6 +17,7 @@
 #ifndef PROVA_BOOKS_H
 #define PROVA_BOOKS_H
 
+#include "common/link.h"
 #include "common/rows.h"
 
 struct books;
@@ -28,54 +29,6 @@ struct held {
 	bool		 fresh;		/* a move of this process in this epoch made it what it is */
 	bool		 due;		/* act was called by books_later */
 	bool		 moving;	/* a move of it is under way: wait for act or lose */
-};
-
-struct books_rely { uint64_t kind, id, rev; };
-
-/* One change of one row.  `set` names fields to write (kind, id, rev, state are
- * ignored in it); for a creation id, rev and from are 0. */
-struct books_item {
-	uint64_t		 kind, id, rev, from, to;
-	uint64_t		 code;
-	const struct row	*set;		/* may be NULL */
-	struct books_rely	 relies[2];	/* unused ones are zero */
-};
-
-enum { BOOKS_ITEMS = 16 };		/* in one group */
-
-/* What one kind of work may do or hold; fork "" is every fork. */
-struct level { char chain[33]; uint64_t type; char fork[33]; uint64_t n; };
-struct poll  { uint64_t identity, type; };
-enum { LEVELS_MAX = 64, POLLS_MAX = 4096, PROVIDERS_MAX = 64 };
-
-/* What a stage states every 500 ms and at once when it changes. */
-struct tick {
-	/* dispatcher */
-	char		 provider[33];
-	uint64_t	 slots;			/* how many it can do at a time, all in all */
-	uint64_t	 types;			/* bit 1 << TYPE_CHUNK ... */
-	uint64_t	 price[TYPE_MAX + 1];	/* micro-units by type */
-	/* allocate */
-	size_t		 nrooms;
-	struct level	 rooms[LEVELS_MAX];	/* totals */
-	/* task-fetch */
-	char		 chain[33];
-	size_t		 npolls, nready;
-	struct poll	 polls[POLLS_MAX];	/* under way, granted ones not yet begun included */
-	struct poll	 ready[POLLS_MAX];	/* could poll; type 0 any, else only that one (cut off: needs no room) */
-	/* all */
-	char		 note[256];		/* why nothing happens, for prova status; "" is fine */
-};
-
-/* To allocate: every provider heard. */
-struct capacity { char name[33]; uint64_t slots, used, types, price[TYPE_MAX + 1]; };
-
-struct news {
-	bool			 has_capacity;
-	size_t			 ncapacity;
-	struct capacity		 capacity[PROVIDERS_MAX];
-	size_t			 ngrants;
-	struct poll		 grants[POLLS_MAX];	/* to task-fetch: poll now */
 };
 
 struct books_ops {

@@ -1,4 +1,4 @@
-/* bytes.h - floor 2: spans that borrow and buffers that own.
+/* bytes.h - floor 1: spans that borrow and buffers that own.
  *
  * A span never owns; it is valid as long as what it points into.  A buf owns
  * its bytes; a zeroed buf is valid and empty.  Out of memory ends the process

@@ -1,4 +1,4 @@
-/* diag.h - floor 1: five words of speech, one logfmt line each, to standard error.
+/* diag.h - floor 0: five words of speech, one logfmt line each, to standard error.
  *
  * A line: t=TIME level=LEVEL who=NAME event=EVENT and the caller's key=value
  * pairs.  Control bytes are masked.  errno is preserved. */

@@ -1,4 +1,4 @@
-/* loop.h - floor 4: the one place where a process waits.
+/* loop.h - floor 3: the one place where a process waits.
  *
  * One thread, one epoll.  Callbacks must not block.  Objects are freed at the
  * end of a turn, never inside a callback that a library may re-enter.

@@ -1,4 +1,4 @@
-/* stage.h - floor 6: the skeleton of every stage.  A stage's main is a table and a call.
+/* stage.h - floor 7: the skeleton of every stage.  A stage's main is a table and a call.
  *
  * stage_main: descriptors 0-2, options (-c FILE, -O key=value, -n check settings, -d print them,
  * -v, -V, -h, -I NAME instance; -i - and -o - for filters, --ledger none), settings, lock file

@@ -9,7 +9,8 @@
 #ifndef PROVA_WIRE_H
 #define PROVA_WIRE_H
 
-#include "common/books.h"
+#include "common/link.h"
+#include "common/rows.h"
 
 enum { WIRE_VERSION = 1 };
 
