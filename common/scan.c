@@ -443,8 +443,9 @@ scan_init(struct scan *s, const char *const *paths, size_t npaths)
 bool
 scan_put(struct scan *s, struct span piece)
 {
+	if (piece.n == 0)
+		return s->state != S_BAD;
 	const uint8_t *p = piece.p, *end = p + piece.n;
-
 	s->piece = p;
 	while (p < end)
 		p = step[s->state](s, p, end);
