@@ -18,17 +18,17 @@ enum { S_ROW = 1, S_NEXT };
 
 enum { NAME_MAX_BYTES = 64, PATH_MAX_BYTES = 256, NOTE_MAX_BYTES = 255 };
 
-/* Make room for one more element; returns its index. */
-static size_t
-more(void **array, size_t *n, size_t *cap, size_t size)
+/* The array with room for one more element. */
+static void *
+more(void *array, size_t n, size_t *cap, size_t size)
 {
-	if (*n == *cap) {
-		*cap = *cap ? *cap * 2 : 16;
-		*array = xrealloc(*array, *cap * size);
-	}
-	return (*n)++;
+	if (n < *cap)
+		return array;
+	*cap = *cap ? *cap * 2 : 16;
+	return xrealloc(array, *cap * size);
 }
-#define ADD(w, what) (&(w)->what[more((void **)&(w)->what, &(w)->n##what, &(w)->cap_##what, sizeof *(w)->what)])
+#define ADD(w, what) ((w)->what = more((w)->what, (w)->n##what, &(w)->cap_##what, sizeof *(w)->what), \
+	&(w)->what[(w)->n##what++])
 
 /* --- fields of a row --- */
 
@@ -178,8 +178,7 @@ get_row(struct cursor *c, struct wire_row *r)
 {
 	size_t n = cursor_map(c, 8);
 
-	r->next = 0;
-	r->row.have = 0;
+	*r = (struct wire_row){ .next = 0 };	/* stages read fields that may not be there: 0, empty */
 	while (n-- > 0 && !c->bad) {
 		uint64_t key = next_key(c);
 		if (key == S_ROW)
