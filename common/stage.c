@@ -23,6 +23,7 @@ enum {
 	BYE_MS		= 200,	/* for what was said last to leave */
 	HTTP_PER_HOST	= 64,
 	FILTER_HAND	= 64,
+	AWAY_MS		= 3000,	/* a start may take so long to find the ledger */
 };
 
 /* A PUSH to one inbox.  sock NULL: it could not be opened, which was said once. */
@@ -49,6 +50,7 @@ struct stage {
 	struct filter		*filter;
 	struct loop_timer	 wake, watchdog;
 	bool			 up;		/* the ledger is there */
+	uint64_t		 away_ms;	/* when to say that it is not; 0: it was said */
 	char			 note[256], status[300];
 	char			 inbox_endpoint[300], state_dir[300];
 };
@@ -323,17 +325,25 @@ say_status(struct stage *st)
 	notify_status(text);
 }
 
+/* The first moments of a start are no news. */
 static void
-watch_ledger(struct stage *st)
+watch_ledger(struct stage *st, uint64_t now)
 {
 	bool up = books_connected_now(st->books);
 
-	if (up == st->up)
-		return;
+	if (st->up && !up)
+		st->away_ms = now;
+	if (up && !st->up)
+		diag(DIAG_INFO, "ledger-there", "endpoint=%s epoch=%" PRIu64, diag_quote(sock_endpoint(st->link)),
+		    books_epoch(st->books));
+	if (!up && st->away_ms && now >= st->away_ms) {
+		diag(DIAG_WARN, "ledger-away", "code=%s endpoint=%s", code_word(CODE_LEDGER_AWAY),
+		    diag_quote(sock_endpoint(st->link)));
+		st->away_ms = 0;
+	}
+	if (up)
+		st->away_ms = UINT64_MAX;
 	st->up = up;
-	diag(up ? DIAG_INFO : DIAG_WARN, up ? "ledger-there" : "ledger-away", "code=%s endpoint=%s epoch=%" PRIu64,
-	    code_word(up ? CODE_OK : CODE_LEDGER_AWAY), diag_quote(sock_endpoint(st->link)),
-	    books_epoch(st->books));
 }
 
 /* The wait ends when the books want to be called again. */
@@ -343,7 +353,7 @@ turn_books(void *arg)
 	struct stage *st = arg;
 	uint64_t now = clock_ms(), next = books_turn(st->books, now);
 
-	watch_ledger(st);
+	watch_ledger(st, now);
 	say_status(st);
 	loop_timer(st->loop, &st->wake, next == UINT64_MAX ? 0 : MAX2(next, now + 1));
 	return next <= now;
@@ -414,6 +424,7 @@ open_link(struct stage *st)
 	st->inbox = must_open(st, SOCK_PULL, st->inbox_endpoint, &inbox_ops);
 	st->link = must_open(st, SOCK_DEALER, common_text(st, "ledger"), &link_ops);
 	st->wake = (struct loop_timer){ .fn = woken, .arg = st };
+	st->away_ms = clock_ms() + AWAY_MS;
 }
 
 static void
