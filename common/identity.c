@@ -113,12 +113,27 @@ read_seed(int fd, const char *path, uint8_t seed[SEED_BYTES], char *why)
 	return ok ? 0 : wrong_seed(why, path, "the seed is 64 hexadecimal digits and nothing else");
 }
 
+/* The directory that is to hold it, when only that is missing. */
+static void
+make_parent(const char *path)
+{
+	char *dir = xstrdup(path), *slash = strrchr(dir, '/');
+
+	if (slash && slash != dir) {
+		*slash = '\0';
+		if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+			diag(DIAG_WARN, "no-directory", "path=%s why=%s", diag_quote(dir), diag_quote(strerror(errno)));
+	}
+	free(dir);
+}
+
 int
 identity_seed(const char *path, bool make, uint8_t seed[SEED_BYTES], char *why)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0 && errno == ENOENT && make) {
+		make_parent(path);
 		if (make_seed(path, seed) == 0)
 			return 0;
 		if (errno == EEXIST)	/* another was faster */

@@ -417,12 +417,14 @@ on_not_sent(struct fetch *f, struct ident *i, const struct fetch_result *r)
 	away(f, i, r);
 }
 
-/* The first may still run there: the same type again, but not before it cannot any more. */
+/* The first may still run there: the same type again, but not before it cannot any more.  One that was cut
+ * off in the middle began at some time before now. */
 static void
 on_unanswered(struct fetch *f, struct ident *i, const struct fetch_result *r)
 {
 	away(f, i, r);
-	pause_until(f, i, i->begin_ms + f->o.timeout_ms);
+	if (clock_ms() < i->begin_ms + f->o.timeout_ms)
+		pause_until(f, i, clock_ms() + f->o.timeout_ms);
 	i->want = (struct want){ .set = true, .state = IDENTITY_IDLE, .code = r->code, .has_again = true, .again = i->type };
 	snprintf(i->want.detail, sizeof i->want.detail, "%.*s", SPAN_ARG(r->detail));
 }
@@ -494,7 +496,7 @@ granted(struct fetch *f, const struct poll *g)
 	struct ident *i = g->identity < f->o.n ? &f->idents[g->identity] : NULL;
 
 	/* a late grant: the next TICK says what is true */
-	if (!i || g->type < 1 || g->type > TYPE_MAX || is_away(f) || !is_ready(f, i) ||
+	if (!i || g->type > TYPE_MAX || !(f->o.types >> g->type & 1) || is_away(f) || !is_ready(f, i) ||
 	    (row_of(f, i)->row->again && row_of(f, i)->row->again != g->type)) {
 		books_changed(f->books);
 		return;
