@@ -67,8 +67,8 @@ logged() { grep -qE -- "$2" "$1.err"; }
 stop_all() {
 	local name pid end=$((SECONDS + PATIENCE))
 	for name in "${!PIDS[@]}"; do
-		kill -CONT "${PIDS[$name]}" 2>/dev/null
-		kill -TERM "${PIDS[$name]}" 2>/dev/null
+		kill -CONT "${PIDS[$name]}" 2>/dev/null || :
+		kill -TERM "${PIDS[$name]}" 2>/dev/null || :
 	done
 	for name in "${!PIDS[@]}"; do
 		pid=${PIDS[$name]}
@@ -76,7 +76,7 @@ stop_all() {
 		if kill -KILL "$pid" 2>/dev/null; then
 			echo "$name did not end by SIGTERM" >&2
 		fi
-		wait "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null || :
 	done
 	PIDS=()
 	return 0
