@@ -39,7 +39,7 @@ buf_room(struct buf *b, size_t n)
 {
 	if (n > SIZE_MAX / 4 - b->n)
 		die(EXIT_SYSTEM, "buffer of %zu bytes", n);
-	if (b->n + n > b->cap) {
+	if (!b->p || b->n + n > b->cap) {
 		b->cap = MAX2(b->cap * 2, b->n + n + 64);
 		b->p = xrealloc(b->p, b->cap);
 	}
