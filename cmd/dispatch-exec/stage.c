@@ -1,0 +1,167 @@
+/* stage.c - attempts of one provider in, proofs out.  The instance dispatch-exec.NAME
+ * serves [provider NAME].  See stage.h. */
+#include "cmd/dispatch-exec/stage.h"
+
+#include "cmd/dispatch-exec/slots.h"
+#include "common/codes.h"
+
+struct own {
+	struct slots	*slots;
+	const char	*provider;
+	uint64_t	 price[TYPE_MAX + 1];
+};
+
+static bool
+provider_there(struct settings *s, const char *name)
+{
+	const char *have;
+
+	for (size_t i = 0; (have = settings_name(s, "provider", i)); i++)
+		if (strcmp(have, name) == 0)
+			return true;
+	return false;
+}
+
+static uint64_t
+type_named(const char *word, size_t n)
+{
+	for (uint64_t type = TYPE_CHUNK; type <= TYPE_MAX; type++)
+		if (span_is((struct span){ (const uint8_t *)word, n }, type_name(type)))
+			return type;
+	return 0;
+}
+
+/* "chunk batch" as bits; 0 when a word is no type, or there is none. */
+static uint64_t
+read_types(const char *text)
+{
+	uint64_t types = 0;
+
+	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+		size_t n = strcspn(text, " \t");
+		uint64_t type = type_named(text, n);
+
+		if (!type)
+			return 0;
+		types |= UINT64_C(1) << type;
+		text += n;
+	}
+	return types;
+}
+
+static void
+read_prices(struct settings *s, const char *name, uint64_t price[TYPE_MAX + 1])
+{
+	for (uint64_t type = TYPE_CHUNK; type <= TYPE_MAX; type++) {
+		char key[32];
+
+		snprintf(key, sizeof key, "price_%s", type_name(type));
+		bool given = settings_given(s, "provider", name, key);
+		price[type] = settings_num(s, "provider", name, given ? key : "price");
+	}
+}
+
+static struct purchase_terms
+read_terms(struct settings *s, const char *name)
+{
+	static const char *const unsure[] = { [PURCHASE_WAIT] = "wait", [PURCHASE_RESEND] = "resend", [PURCHASE_FAIL] = "fail" };
+	const char *word = settings_text(s, "provider", name, "when_unsure");
+	struct purchase_terms t = {
+		.lag_ms = settings_num(s, "provider", name, "lag"),
+		.send_by_ms = settings_num(s, "provider", name, "send_by"),
+		.call_ms = settings_num(s, "provider", name, "call_timeout"),
+		.prove_ms = settings_num(s, "provider", name, "prove_timeout"),
+		.poll_ms = settings_num(s, "provider", name, "poll"),
+	};
+
+	for (size_t i = 0; i < NELEM(unsure); i++)
+		if (strcmp(word, unsure[i]) == 0)
+			t.when_unsure = (enum purchase_unsure)i;
+	if (!plugin_ask_parse(span_str(settings_text(s, "provider", name, "ask")), &t.ask))
+		t.ask = PLUGIN_ASK_NONE;
+	return t;
+}
+
+static int
+wrong(const char *name, const char *what)
+{
+	fprintf(stderr, "[provider %s]: %s: %s\n", name, code_word(CODE_SETTING), what);
+	return EXIT_USAGE;
+}
+
+int
+dispatch_exec_start(struct stage *st)
+{
+	struct settings *s = stage_settings(st);
+	const char *name = stage_suffix(st);
+	struct own *own;
+
+	if (!*name || !provider_there(s, name))
+		return wrong(name, "there is no such section; the instance dispatch-exec.NAME serves [provider NAME] (-I)");
+	uint64_t types = read_types(settings_text(s, "provider", name, "types"));
+	if (!types)
+		return wrong(name, "types has to be some of: chunk batch bundle");
+	const char *command = settings_text(s, "provider", name, "command");
+	own = xzalloc(sizeof *own);
+	own->provider = name;
+	stage_set_own(st, own);
+	read_prices(s, name, own->price);
+	if (stage_checking(st))
+		return EXIT_DONE;
+	own->slots = slots_new(&(struct slots_opts){
+		.loop = stage_loop(st), .blobs = stage_blobs(st), .books = stage_books(st),
+		.instance = stage_name(st), .provider = name, .command = command, .types = types,
+		.run_dir = settings_text(s, "prova", NULL, "run_dir"), .chain = settings_text(s, "provider", name, "chain"),
+		.n = settings_num(s, "provider", name, "slots"), .line_max = settings_num(s, "provider", name, "max_answer"),
+		.prove_timeout_ms = settings_num(s, "provider", name, "prove_timeout"), .terms = read_terms(s, name),
+	});
+	return EXIT_DONE;
+}
+
+void
+dispatch_exec_stop(struct stage *st)
+{
+	struct own *own = stage_own(st);
+
+	if (!own)
+		return;
+	slots_free(&own->slots);
+	free(own);
+	stage_set_own(st, NULL);
+}
+
+void
+dispatch_exec_act(struct stage *st, struct held *h)
+{
+	struct own *own = stage_own(st);
+
+	purchase_act(slots_purchase(own->slots), h);
+}
+
+void
+dispatch_exec_lose(struct stage *st, struct held *h)
+{
+	struct own *own = stage_own(st);
+
+	purchase_lose(slots_purchase(own->slots), h);
+}
+
+void
+dispatch_exec_reset(struct stage *st)
+{
+	struct own *own = stage_own(st);
+
+	purchase_reset(slots_purchase(own->slots));
+}
+
+void
+dispatch_exec_levels(struct stage *st, struct tick *tick)
+{
+	struct own *own = stage_own(st);
+
+	snprintf(tick->provider, sizeof tick->provider, "%s", own->provider);
+	tick->slots = slots_up(own->slots);
+	tick->types = slots_types(own->slots);
+	memcpy(tick->price, own->price, sizeof tick->price);
+	slots_note(own->slots, tick->note, sizeof tick->note);
+}
