@@ -1,0 +1,287 @@
+/* test_identity.c - the seed file, signing in, and calls as an identity, against a Coordinator in this process. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "common/identity.h"
+#include "tests/unit/fake_coordinator.h"
+
+static struct loop *loop;
+static struct http *http;
+static struct fake_coordinator coordinator;
+static struct identities *ids;
+static unsigned answers, changes;
+static bool signed_in, away;
+static enum http_fail fail;
+static enum code code;
+static char body[256];
+
+static void on_changed(void *arg, uint32_t index, bool yes) { changes++; signed_in = yes; }
+static void on_away(void *arg, uint64_t since_ms) { away = since_ms != 0; }
+
+static void
+start(uint8_t fields)
+{
+	static const uint8_t seed[32] = { 1, 2, 3 };
+
+	ids = identities_new(&(struct identity_opts){ .loop = loop, .http = http, .coordinator = "test",
+	    .url = coordinator.url, .seed = seed, .prover = "prova", .version = "v4.4.45-a-b-c", .fields = fields,
+	    .provider = 1, .types = { 1, 2 }, .ntypes = 2, .vks = "vk1 vk2", .timeout_ms = 500,
+	    .backoff_ms = 20, .backoff_max_ms = 100, .changed = on_changed, .away = on_away });
+}
+
+static int
+setup(void **state)
+{
+	loop = loop_new();
+	http = http_new(loop, 8);
+	fake_coordinator_start(&coordinator, loop);
+	answers = changes = 0;
+	signed_in = away = false;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	identities_free(&ids);
+	http_free(&http);
+	fake_coordinator_stop(&coordinator);
+	loop_free(&loop);
+	return 0;
+}
+
+static bool
+make(void *arg, struct span token, struct coord_request *r)
+{
+	coord_ask_task(r, token, &(struct coord_want){ .types = { 1 }, .ntypes = 1 });
+	return true;
+}
+
+static bool
+done(void *arg, const struct identity_answer *a)
+{
+	struct coord_answer answer;
+	struct coord_task task = { 0 };
+
+	fail = a->fail;
+	code = a->code;
+	snprintf(body, sizeof body, "%.*s", SPAN_ARG(a->body));
+	if (a->fail == HTTP_OK && coord_read_task(a->status, a->body, &answer, &task) == COORD_TOKEN && !a->last)
+		return true;
+	coord_task_free(&task);
+	answers++;
+	return false;
+}
+
+static void
+call(uint32_t index)
+{
+	identity_call(ids, index, &(struct identity_ask){ .make = make, .done = done, .timeout_ms = 400, .max_bytes = 1 << 20 });
+}
+
+/* Until it is so, at most some seconds. */
+#define UNTIL(what) do { \
+	for (uint64_t end_ = clock_ms() + 5000; !(what); ) { \
+		assert_true(clock_ms() < end_); \
+		loop_turn(loop, 20); \
+	} } while (0)
+
+static void
+a_kept_identity_signs_in_with_five_fields(void **state)
+{
+	start(5);
+	identity_keep(ids, 3);
+	UNTIL(signed_in);
+	assert_int_equal(coordinator.logins, 1);
+	assert_false(coordinator.provider_seen);
+	assert_true(identity_signed_in(ids, 3));
+	assert_int_equal(strlen(identity_pubkey(ids, 3)), 66);
+}
+
+static void
+a_kept_identity_signs_in_with_six_fields(void **state)
+{
+	start(6);
+	identity_keep(ids, 0);
+	UNTIL(signed_in);
+	assert_true(coordinator.provider_seen);
+}
+
+static void
+a_token_is_renewed_before_it_ends(void **state)
+{
+	coordinator.life_s = 3;
+	start(5);
+	identity_keep(ids, 0);
+	UNTIL(coordinator.logins == 2);
+	assert_int_equal(changes, 1);	/* it was never without a token */
+	assert_true(signed_in);
+}
+
+static void
+a_call_signs_in_first(void **state)
+{
+	start(5);
+	call(2);
+	UNTIL(answers);
+	assert_int_equal(fail, HTTP_OK);
+	assert_int_equal(coordinator.logins, 1);
+	call(2);
+	UNTIL(answers == 2);
+	assert_int_equal(coordinator.logins, 1);
+	assert_int_equal(coordinator.tasks, 2);
+}
+
+static void
+a_refused_token_is_renewed_and_the_call_repeated(void **state)
+{
+	start(5);
+	coordinator.expired = 1;
+	call(0);
+	UNTIL(answers);
+	assert_int_equal(coordinator.logins, 2);
+	assert_int_equal(coordinator.tasks, 2);
+	assert_non_null(strstr(body, "uuid"));
+}
+
+static void
+a_token_that_is_refused_for_ever_ends_the_call(void **state)
+{
+	start(5);
+	coordinator.expired = 1000;
+	call(0);
+	UNTIL(answers);
+	assert_int_equal(coordinator.tasks, 2);
+	assert_non_null(strstr(body, "50001"));
+}
+
+static void
+a_refused_login_fails_the_call_with_its_code(void **state)
+{
+	start(5);
+	coordinator.refuse_logins = true;
+	call(0);
+	UNTIL(answers);
+	assert_int_equal(fail, HTTP_NOT_SENT);
+	assert_int_equal(code, CODE_LOGIN_REFUSED);
+	assert_int_equal(coordinator.tasks, 0);
+	coordinator.refuse_logins = false;
+	UNTIL((call(0), loop_turn(loop, 10), fail == HTTP_OK));
+}
+
+static void
+an_away_coordinator_is_tried_by_one_identity_at_a_time(void **state)
+{
+	start(5);
+	coordinator.aborted_logins = 3;
+	for (uint32_t i = 0; i < 5; i++)
+		identity_keep(ids, i);
+	UNTIL(away);
+	UNTIL(!away);
+	UNTIL(changes == 5);
+	assert_in_range(coordinator.challenges, 8, 8);
+}
+
+static void
+a_coordinator_that_is_not_there_fails_calls_unsent(void **state)
+{
+	httpd_free(&coordinator.httpd);
+	start(5);
+	call(0);
+	UNTIL(answers);
+	assert_int_equal(fail, HTTP_NOT_SENT);
+	assert_int_equal(code, CODE_COORD_AWAY);
+	call(0);		/* while the back-off lasts: at once */
+	UNTIL(answers == 2);
+	assert_int_equal(fail, HTTP_NOT_SENT);
+}
+
+static void
+an_unanswered_call_is_told_as_such(void **state)
+{
+	start(5);
+	coordinator.how = HOW_SILENT;
+	call(0);
+	UNTIL(answers);
+	assert_int_equal(fail, HTTP_TIMEOUT);
+	coordinator.how = HOW_ABORT;
+	call(0);
+	UNTIL(answers == 2);
+	assert_int_equal(fail, HTTP_NO_ANSWER);
+}
+
+/* --- the seed --- */
+
+static void
+the_seed_is_made_once_and_private(void **state)
+{
+	char dir[] = "/tmp/prova-seed-XXXXXX", path[64], why[256];
+	uint8_t a[32], b[32];
+	struct stat st;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/task-fetch/seed", dir);
+	assert_int_equal(identity_seed(path, false, a, why), -1);
+	assert_int_equal(identity_seed(path, true, a, why), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(identity_seed(path, true, b, why), 0);
+	assert_memory_equal(a, b, 32);
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(identity_seed(path, true, b, why), -1);
+	assert_non_null(strstr(why, "open to others"));
+	unlink(path);
+	snprintf(path, sizeof path, "%s/task-fetch", dir);
+	rmdir(path);
+	rmdir(dir);
+}
+
+static void
+a_seed_of_another_form_is_refused(void **state)
+{
+	char path[] = "/tmp/prova-seed-XXXXXX", why[256];
+	uint8_t seed[32];
+	int fd = mkstemp(path);
+
+	assert_int_equal(write(fd, "0123456789\n", 11), 11);
+	close(fd);
+	assert_int_equal(identity_seed(path, true, seed, why), -1);
+	assert_non_null(strstr(why, "64 hexadecimal digits"));
+	unlink(path);
+}
+
+static void
+words_of_types_become_bits(void **state)
+{
+	assert_int_equal(identity_types("chunk batch bundle"), 14);
+	assert_int_equal(identity_types(" batch, "), 4);
+	assert_int_equal(identity_types(""), 0);
+	assert_int_equal(identity_types("chunk brick"), 0);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	static const struct CMUnitTest tests[] = {
+		T(a_kept_identity_signs_in_with_five_fields),
+		T(a_kept_identity_signs_in_with_six_fields),
+		T(a_token_is_renewed_before_it_ends),
+		T(a_call_signs_in_first),
+		T(a_refused_token_is_renewed_and_the_call_repeated),
+		T(a_token_that_is_refused_for_ever_ends_the_call),
+		T(a_refused_login_fails_the_call_with_its_code),
+		T(an_away_coordinator_is_tried_by_one_identity_at_a_time),
+		T(a_coordinator_that_is_not_there_fails_calls_unsent),
+		T(an_unanswered_call_is_told_as_such),
+		cmocka_unit_test(the_seed_is_made_once_and_private),
+		cmocka_unit_test(a_seed_of_another_form_is_refused),
+		cmocka_unit_test(words_of_types_become_bits),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
