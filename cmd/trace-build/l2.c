@@ -305,7 +305,7 @@ fetch_fails(struct l2_fetch *f, struct node *node, const struct verdict *v)
 
 	f->tried |= UINT32_C(1) << (node->number - 1);
 	backoff_fail(&f->wait, REST_MS, REST_MAX_MS, &l2->draw);
-	diag(f->wait.tries == 1 ? DIAG_WARN : DIAG_DEBUG, "l2-fetch-failed", "l2=%s node=%u block=%s code=%s tries=%u why=%s",
+	diag(f->wait.tries == 1 && !v->node_rests ? DIAG_WARN : DIAG_DEBUG, "l2-fetch-failed", "l2=%s node=%u block=%s code=%s tries=%u why=%s",
 	    l2->name, node->number, hash_word(f->hash), code_word(v->code), f->wait.tries, diag_quote(f->why));
 	if (v->node_rests)
 		node_fails(l2, node, f, v);

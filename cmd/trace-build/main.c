@@ -4,7 +4,7 @@
 
 static const struct stage_def def = {
 	.kind		= "trace-build",
-	.synopsis	= "[-dhnVv] [-c file] [-I instance] [-i -] [-o -] [--ledger endpoint] [-O key=value]",
+	.synopsis	= "[-dhnvV] [-c file] [-I instance] [-O key=value] [--ledger endpoint] [-i - -o -]",
 	.start		= trace_build_start,
 	.stop		= trace_build_stop,
 	.act		= trace_build_act,
