@@ -5,6 +5,8 @@
 #include "common/random.h"
 #include "common/stage.h"
 
+enum { VERIFIER_MS = 10000 };	/* for a verifier to come up, before a proof is taken back */
+
 struct submit {
 	struct settle		*settle;
 	struct verifiers	*verifiers;
@@ -125,7 +127,7 @@ start(struct stage *st)
 	t->posts = posts_new(&(struct posts_opts){ .loop = stage_loop(st), .blobs = stage_blobs(st), .settings = s,
 	    .done = posted, .arg = t });
 	t->verifiers = verifiers_new(&(struct verifiers_opts){ .loop = stage_loop(st), .blobs = stage_blobs(st),
-	    .settings = s, .parallel = stage_num(st, "parallel"), .done = verified, .arg = t });
+	    .settings = s, .parallel = stage_num(st, "parallel"), .patience_ms = VERIFIER_MS, .done = verified, .arg = t });
 	if (stage_books(st))
 		settle_bind(t->settle, stage_books(st));
 	return open_chains(st, t);

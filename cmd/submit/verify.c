@@ -29,6 +29,7 @@ struct pool {
 	struct proc	*procs;		/* parallel of them, nprocs started */
 	size_t		 nprocs;
 	struct request	*queue;
+	struct loop_timer timer;	/* end of the patience of those in the queue */
 	struct pool	*next;
 };
 
@@ -58,6 +59,7 @@ free_pool(struct pool *p)
 {
 	struct request *r;
 
+	loop_timer(p->all->o.loop, &p->timer, 0);
 	for (size_t i = 0; i < p->nprocs; i++) {
 		coproc_close(&p->procs[i].coproc);
 		if (p->procs[i].request)
@@ -146,19 +148,25 @@ pop(struct pool *p)
 	return r;
 }
 
-/* When none of the verifiers comes up those who wait are told so. */
-static void
-fail_queue(struct pool *p)
+static bool
+is_up(const struct pool *p)
 {
-	struct request *r, *list = p->queue;
-	uint64_t code = CODE_OK;
+	for (size_t i = 0; i < p->nprocs; i++)
+		if (coproc_caps(p->procs[i].coproc))
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < p->nprocs; i++) {
-		uint64_t trouble = coproc_trouble(p->procs[i].coproc);
-		if (coproc_caps(p->procs[i].coproc) || trouble == CODE_OK)
-			return;
-		code = trouble;
-	}
+/* None of the verifiers came up: those who wait are told so. */
+static void
+fail_queue(void *arg)
+{
+	struct pool *p = arg;
+	struct request *r, *list = p->queue;
+	uint64_t code = coproc_trouble(p->procs[0].coproc);
+
+	if (is_up(p))
+		return;
 	p->queue = NULL;
 	while ((r = list)) {
 		list = r->next;
@@ -210,7 +218,10 @@ run_queue(struct pool *p)
 	}
 	if (p->queue && p->nprocs < p->all->o.parallel && !starting(p))
 		add_proc(p);
-	fail_queue(p);
+	if (is_up(p) || !p->queue)
+		loop_timer(p->all->o.loop, &p->timer, 0);
+	else if (!p->timer.at_ms)
+		loop_timer(p->all->o.loop, &p->timer, clock_ms() + p->all->o.patience_ms);
 }
 
 /* --- asking --- */
@@ -226,7 +237,7 @@ pool_for(struct verifiers *v, const char *command)
 		return p;
 	p = xzalloc(sizeof *p);
 	*p = (struct pool){ .all = v, .command = xstrdup(command), .next = v->pools,
-	    .procs = xzalloc(v->o.parallel * sizeof *p->procs) };
+	    .procs = xzalloc(v->o.parallel * sizeof *p->procs), .timer = { .fn = fail_queue, .arg = p } };
 	v->pools = p;
 	return p;
 }

@@ -16,6 +16,7 @@ struct verifiers_opts {
 	struct blobs	*blobs;
 	const struct settings *settings;	/* [chain] verify_TYPE, verify_timeout */
 	size_t		 parallel;		/* co-processes per command, at most */
+	uint64_t	 patience_ms;		/* how long a proof waits for a verifier that does not come up */
 	void	(*done)(void *arg, uint64_t attempt, enum settle_verdict, uint64_t code, struct span detail);
 	void		*arg;
 };
