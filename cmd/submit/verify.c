@@ -103,7 +103,9 @@ static void
 judge(struct verifiers *v, uint64_t attempt, const struct plugin_answer *a)
 {
 	const struct json *valid = json_get(a->doc, "valid");
+	char why[200];
 
+	snprintf(why, sizeof why, "%.*s", SPAN_ARG(json_str(a->doc, "reason")));
 	if (!a->ok)
 		say(v, attempt, VERDICT_NONE, CODE_VERIFIER_AWAY, *a->message ? a->message : a->error);
 	else if (json_bool(valid))
@@ -111,7 +113,7 @@ judge(struct verifiers *v, uint64_t attempt, const struct plugin_answer *a)
 	else if (json_is_null(valid))
 		say(v, attempt, VERDICT_NONE, CODE_PLUGIN_GARBAGE, "an answer without \"valid\"");
 	else
-		say(v, attempt, VERDICT_BAD, CODE_PROOF_BAD, a->message);
+		say(v, attempt, VERDICT_BAD, CODE_PROOF_BAD, why);
 }
 
 static void run_queue(struct pool *);
@@ -270,7 +272,7 @@ put_members(struct verifiers *v, struct buf *m, const struct row *a, const uint8
 	plugin_put_text(m, "fork", a->fork);
 	if (HAS(a, input_blob))
 		put_file(v, m, "input", "input_sha256", a->input_blob);
-	put_file(v, m, "proof", "proof_sha256", proof);
+	put_file(v, m, "proof_path", "proof_sha256", proof);
 }
 
 /* What [chain] says for the type; NULL: nothing. */

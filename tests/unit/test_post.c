@@ -256,7 +256,7 @@ static void
 verdicts_come_from_the_plug_in(void **state)
 {
 	char *good = plugin("echo '{\"id\":'$id',\"ok\":true,\"valid\":true}'");
-	char *bad = plugin("echo '{\"id\":'$id',\"ok\":true,\"valid\":false,\"message\":\"no\"}'");
+	char *bad = plugin("echo '{\"id\":'$id',\"ok\":true,\"valid\":false,\"reason\":\"no\"}'");
 	char *neither = plugin("echo '{\"id\":'$id',\"ok\":true}'");
 
 	verify_one(good);
