@@ -145,6 +145,10 @@ static const struct option_row {
 static void
 apply(struct args *a, int letter, const char *value)
 {
+	if (a->def->flag && letter == a->def->flag) {
+		a->flagged = true;
+		return;
+	}
 	for (size_t i = 0; i < NELEM(option_rows); i++)
 		if (option_rows[i].letter == letter) {
 			option_rows[i].fn(a, value);
@@ -168,13 +172,14 @@ void
 args_read(struct args *a, const struct args_def *d, int argc, char **argv)
 {
 	static const struct option longs[] = { { "ledger", required_argument, NULL, OPTION_LEDGER }, { 0 } };
-	const char *letters = d->kind ? "+:c:O:ndvVhI:i:o:" : "+:c:O:ndvVh";
+	char letters[32];
 	int letter;
 
 	open_descriptors();
 	*a = (struct args){ .def = d };
 	snprintf(a->instance, sizeof a->instance, "%s", d->kind ? d->kind : d->name);
 	diag_name(d->name);
+	snprintf(letters, sizeof letters, "+:c:O:ndvVh%s", d->kind && !d->flag ? "I:i:o:" : (char[]){ d->flag, '\0' });
 	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (letter == ':' || letter == '?')
 			args_wrong(d, "%s: %s", argv[optind - 1],

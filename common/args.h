@@ -20,6 +20,7 @@ struct args_def {
 	const char	*synopsis;	/* behind "usage: NAME " */
 	const char	*kind;		/* of a stage; NULL: a tool */
 	bool		 counts;	/* -n may be followed by a count (generators) */
+	char		 flag;		/* one more letter, without a value, in place of -I, -i, -o; 0: none */
 	void		(*usage)(const void *arg, FILE *);	/* more lines for -h; may be NULL */
 	const void	*arg;
 };
@@ -28,7 +29,7 @@ struct args {
 	const struct args_def *def;
 	const char	*file, *ledger;	/* NULL: not given */
 	char		 instance[64];
-	bool		 check, print, verbose, in, out, counted;
+	bool		 check, print, verbose, in, out, counted, flagged;
 	uint64_t	 count;		/* of -n, when counted */
 	const char	**overrides;	/* borrowed from argv */
 	size_t		 noverrides;

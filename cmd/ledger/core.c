@@ -754,6 +754,12 @@ core_term(const struct core *c)
 	return c->term;
 }
 
+bool
+core_in_trouble(const struct core *c)
+{
+	return c->in_trouble;
+}
+
 struct state *
 core_state(struct core *c)
 {

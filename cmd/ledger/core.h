@@ -50,6 +50,7 @@ void	core_status(struct core *, struct buf *json);
 /* Every blob that an open row names. */
 void	core_blobs(struct core *, void (*fn)(void *arg, const uint8_t hash[HASH_BYTES], bool input), void *arg);
 uint64_t core_term(const struct core *);
+bool	core_in_trouble(const struct core *);	/* the store takes no writes */
 struct state *core_state(struct core *);	/* for tests and the simulation's judge */
 
 #endif
