@@ -96,6 +96,15 @@ changed(struct inputs *in)
 
 /* ---- ends ---- */
 
+static void
+trace_free(struct l2_trace *trace)
+{
+	if (trace->fd >= 0)
+		close(trace->fd);
+	trace->fd = -1;
+	blob_drop(&trace->writer);
+}
+
 /* Give back everything that was fetched. */
 static void
 drop_blocks(struct build *b)
@@ -103,8 +112,7 @@ drop_blocks(struct build *b)
 	for (size_t i = 0; i < b->window; i++) {
 		l2_cancel(&b->slots[i].fetch);
 		if (b->slots[i].have)
-			close(b->slots[i].trace.fd);
-		b->slots[i].have = false;
+			trace_free(&b->slots[i].trace);
 	}
 	free(b->slots);
 	b->slots = NULL;
@@ -225,7 +233,7 @@ on_trace(void *arg, const struct l2_trace *trace)
 
 	slot->fetch = NULL;
 	slot->trace = *trace;
-	slot->have = trace->fd >= 0;
+	slot->have = trace->error == 0;
 	if (!slot->have)
 		trouble(b, CODE_BLOB_IO, "blobs directory", strerror(trace->error));
 	wake(b->inputs);
@@ -237,7 +245,7 @@ ask_blocks(struct build *b)
 	for (; b->asked < b->plan.n && b->asked < b->taken + b->window; b->asked++) {
 		struct slot *slot = &b->slots[b->asked % b->window];
 		slot->build = b;
-		slot->fetch = l2_start(b->l2, b->order, b->plan.hashes[b->asked], on_trace, slot);
+		slot->fetch = l2_start(b->l2, b->order, b->plan.hashes[b->asked], b->asked == 0, on_trace, slot);
 	}
 }
 
@@ -257,14 +265,16 @@ begin_blocks(struct build *b)
 	return true;
 }
 
+/* The first block brings the blob with it. */
 static int
-append_bytes(struct build *b, const struct l2_trace *trace)
+append_bytes(struct build *b, struct l2_trace *trace)
 {
-	if (!b->writer && !(b->writer = blob_begin(b->inputs->o.blobs)))
-		return -1;
-	if (blob_write(b->writer, b->taken ? "," : "[", 1) != 0)
-		return -1;
-	return blob_copy(b->writer, trace->fd, trace->at, trace->n);
+	if (trace->writer) {
+		b->writer = trace->writer;
+		trace->writer = NULL;
+		return 0;
+	}
+	return blob_write(b->writer, ",", 1) == 0 ? blob_copy(b->writer, trace->fd, 0, trace->n) : -1;
 }
 
 static bool
@@ -282,7 +292,7 @@ append_block(struct build *b, struct slot *slot)
 		trouble(b, CODE_BLOB_IO, "blobs directory", strerror(errno));
 		return false;
 	}
-	close(trace->fd);
+	trace_free(trace);
 	slot->have = false;
 	b->number = trace->number;
 	b->taken++;

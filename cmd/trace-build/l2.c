@@ -2,7 +2,7 @@
  *
  * Fetches wait in one list, by order.  The pump gives each that may go to a node that may take
  * it; it runs when a fetch comes or ends, and when a rest or a wait is over.  An answer is
- * written to its file and scanned as it comes; nothing of it but its header is ever in memory.
+ * scanned as it comes and its result written to a file; only its header stays in memory.
  * Answers of a node are not trusted: see judge. */
 #include "cmd/trace-build/l2.h"
 
@@ -21,8 +21,7 @@
 enum {
 	REST_MS		= 100,		/* after the first failure */
 	REST_MAX_MS	= 4000,		/* with jitter: 5 s */
-	HEADER_BYTES	= 64 * 1024,	/* of a header object */
-	ERROR_BYTES	= 64 * 1024,	/* of a JSON-RPC error object */
+	MEMBER_BYTES	= 64 * 1024,	/* of a header, of a JSON-RPC error */
 	NOTE_TRIES	= 3,		/* a block that failed so often is worth a note */
 };
 
@@ -40,7 +39,8 @@ struct node {
 struct l2 {
 	struct loop		*loop;
 	struct http		*http;
-	char			*name, *dir;
+	char			*name;
+	struct blobs		*blobs;
 	struct node		 nodes[L2_NODES];
 	size_t			 nnodes;
 	unsigned		 parallel, calls, timeout_ms, claims;
@@ -65,8 +65,11 @@ struct l2_fetch {
 	struct node		*node;
 	struct http_call	*call;
 	struct scan		 scan;
-	int			 fd;
+	bool			 opens;
+	struct blob_writer	*writer;	/* where the result goes when it opens an input, */
+	int			 fd;		/* else this file */
 	int			 disk;		/* errno of a failed write */
+	struct buf		 header, error;	/* members of the answer, as far as they are there */
 	bool			 garbled;	/* not the JSON it should be */
 	char			 why[120];
 };
@@ -83,7 +86,7 @@ static void pump(void *);
 /* ---- the answer ---- */
 
 static int
-open_store(const char *dir)
+open_unnamed(const char *dir)
 {
 	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
@@ -95,6 +98,16 @@ open_store(const char *dir)
 		unlink(path);
 	free(path);
 	return fd;
+}
+
+/* Where the result goes.  False with errno set. */
+static bool
+open_store(struct l2_fetch *f)
+{
+	if (f->opens)
+		return (f->writer = blob_begin(f->l2->blobs)) && blob_write(f->writer, "[", 1) == 0;
+	f->fd = open_unnamed(blob_dir(f->l2->blobs));
+	return f->fd >= 0;
 }
 
 static int
@@ -112,14 +125,41 @@ write_all(int fd, const uint8_t *p, size_t n)
 	return 0;
 }
 
+/* What of a piece that begins at `off` belongs to a member, which may not have ended yet. */
+static struct span
+part_of(const struct scan_hit *hit, uint64_t off, struct span piece)
+{
+	uint64_t from = hit->at > off ? hit->at - off : 0;
+	uint64_t to = hit->n && hit->at + hit->n < off + piece.n ? hit->at + hit->n - off : piece.n;
+
+	if (!hit->first || (hit->n && hit->at + hit->n <= off) || from >= to)
+		return (struct span){ 0 };
+	return (struct span){ piece.p + from, (size_t)(to - from) };
+}
+
+/* Keep a small member; one that is too large is as good as none. */
+static void
+keep(struct buf *b, struct span part)
+{
+	if (part.n > 0 && b->n + part.n <= MEMBER_BYTES)
+		buf_put(b, part.p, part.n);
+}
+
 static bool
 on_bytes(void *arg, const uint8_t *p, size_t n)
 {
 	struct l2_fetch *f = arg;
+	struct span piece = { p, n };
+	uint64_t off = f->scan.at;
 
-	if (!scan_put(&f->scan, (struct span){ p, n }))
+	if (!scan_put(&f->scan, piece))
 		return !(f->garbled = true);
-	if (write_all(f->fd, p, n) == 0)
+	keep(&f->header, part_of(&f->scan.hits[P_HEADER], off, piece));
+	keep(&f->error, part_of(&f->scan.hits[P_ERROR], off, piece));
+	piece = part_of(&f->scan.hits[P_RESULT], off, piece);
+	if (piece.n == 0)
+		return true;
+	if ((f->writer ? blob_write(f->writer, piece.p, piece.n) : write_all(f->fd, piece.p, piece.n)) == 0)
 		return true;
 	f->disk = errno;
 	return false;
@@ -137,43 +177,26 @@ say(struct l2_fetch *f, enum code code, const char *fmt, ...)
 	return code;
 }
 
-/* Read back a found value of at most max bytes. */
-static bool
-read_back(struct l2_fetch *f, enum path path, size_t max, struct buf *out)
-{
-	const struct scan_hit *hit = scan_found(&f->scan, path);
-
-	if (!hit || hit->n > max)
-		return false;
-	ssize_t n = pread(f->fd, buf_room(out, hit->n), hit->n, (off_t)hit->at);
-	out->n += n > 0 ? (size_t)n : 0;
-	return n == (ssize_t)hit->n;
-}
-
 static enum code
 rpc_error(struct l2_fetch *f)
 {
-	struct buf text = { 0 };
-	struct json *j = NULL;
+	struct json *j = json_parse(SPAN_OF(&f->error), MEMBER_BYTES, NULL);
 	struct span message = SPAN("a JSON-RPC error");
 
-	if (read_back(f, P_ERROR, ERROR_BYTES, &text))
-		j = json_parse(SPAN_OF(&text), ERROR_BYTES, NULL);
 	if (json_str(j, "message").p)
 		message = json_str(j, "message");
 	say(f, CODE_L2_ERROR, "%.*s", (int)MIN2(message.n, sizeof f->why), (const char *)message.p);
 	json_free(&j);
-	buf_free(&text);
 	return CODE_L2_ERROR;
 }
 
 static enum code
-check_header(struct l2_fetch *f, struct span text, uint64_t *number)
+check_header(struct l2_fetch *f, uint64_t *number)
 {
 	struct header header;
 
-	if (!header_read(text, &header))
-		return say(f, CODE_L2_BAD, "the header has no number, hash or parentHash");
+	if (!header_read(SPAN_OF(&f->header), &header))
+		return say(f, CODE_L2_BAD, "no header, or one without number, hash or parentHash");
 	if (memcmp(header.hash, f->hash, HASH_BYTES) != 0)
 		return say(f, CODE_L2_WRONG_BLOCK, "another block, number %" PRIu64, header.number);
 	if (header.verdict == HEADER_MISMATCH)
@@ -187,8 +210,6 @@ static enum code
 judge_answer(struct l2_fetch *f, uint64_t *number)
 {
 	const struct scan_hit *error = scan_found(&f->scan, P_ERROR), *result = scan_found(&f->scan, P_RESULT);
-	struct buf text = { 0 };
-	enum code code;
 
 	if (!scan_whole(&f->scan))
 		return say(f, CODE_L2_BAD, "the answer is cut off");
@@ -198,12 +219,7 @@ judge_answer(struct l2_fetch *f, uint64_t *number)
 		return say(f, CODE_L2_BAD, "neither result nor error");
 	if (result->first == 'n')
 		return say(f, CODE_L2_NULL, "it does not know the block");
-	if (read_back(f, P_HEADER, HEADER_BYTES, &text))
-		code = check_header(f, SPAN_OF(&text), number);
-	else
-		code = say(f, CODE_L2_BAD, "the result has no header");
-	buf_free(&text);
-	return code;
+	return check_header(f, number);
 }
 
 /* Does the node rest?  Not when it is only this block that it does not give. */
@@ -237,7 +253,7 @@ unlink_fetch(struct l2_fetch *f)
 		f->next->prev = f->prev;
 }
 
-/* The call is over: forget all but its file. */
+/* The call is over: forget all but what it stored. */
 static void
 end_call(struct l2_fetch *f)
 {
@@ -253,6 +269,7 @@ close_store(struct l2_fetch *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
+	blob_drop(&f->writer);
 }
 
 static void
@@ -314,23 +331,29 @@ fetch_fails(struct l2_fetch *f, struct node *node, const struct verdict *v)
 	changed(l2);
 }
 
+static void
+fetch_free(struct l2_fetch *f)
+{
+	buf_free(&f->header);
+	buf_free(&f->error);
+	free(f);
+}
+
 /* With a trace, or without one because it cannot be stored. */
 static void
 fetch_ends(struct l2_fetch *f, uint64_t number)
 {
 	const struct scan_hit *result = scan_found(&f->scan, P_RESULT);
-	struct l2_trace trace = { .fd = f->fd, .error = f->disk, .number = number };
+	struct l2_trace trace = { .fd = f->fd, .writer = f->writer, .error = f->disk, .number = number };
 	bool noted = f->wait.tries >= NOTE_TRIES;
 
-	if (f->fd >= 0) {
-		trace.at = result->at;
+	if (!f->disk)
 		trace.n = result->n;
-	}
 	unlink_fetch(f);
 	if (noted)
 		changed(f->l2);
 	f->done(f->arg, &trace);
-	free(f);
+	fetch_free(f);
 }
 
 static void
@@ -370,6 +393,8 @@ call_node(struct l2_fetch *f, struct node *node)
 
 	f->garbled = false;
 	f->disk = 0;
+	buf_reset(&f->header);
+	buf_reset(&f->error);
 	scan_init(&f->scan, paths, P_COUNT);
 	f->node = node;
 	node->calls++;
@@ -412,12 +437,12 @@ choose(struct l2 *l2, struct l2_fetch *f)
 static void
 begin(struct l2 *l2, struct l2_fetch *f, struct node *node)
 {
-	f->fd = open_store(l2->dir);
-	if (f->fd >= 0) {
+	if (open_store(f)) {
 		call_node(f, node);
 		return;
 	}
 	say(f, CODE_BLOB_IO, "blobs directory: %s", strerror(errno));
+	close_store(f);
 	f->tried = ~UINT32_C(0);	/* no other node can help */
 	backoff_fail(&f->wait, REST_MS, REST_MAX_MS, &l2->draw);
 	changed(l2);
@@ -471,11 +496,12 @@ l2_window(const struct l2 *l2)
 }
 
 struct l2_fetch *
-l2_start(struct l2 *l2, uint64_t order, const uint8_t hash[HASH_BYTES], l2_done_fn *done, void *arg)
+l2_start(struct l2 *l2, uint64_t order, const uint8_t hash[HASH_BYTES], bool opens,
+    l2_done_fn *done, void *arg)
 {
 	struct l2_fetch *f = xzalloc(sizeof *f), *at = l2->first;
 
-	*f = (struct l2_fetch){ .l2 = l2, .order = order, .done = done, .arg = arg, .fd = -1 };
+	*f = (struct l2_fetch){ .l2 = l2, .order = order, .opens = opens, .done = done, .arg = arg, .fd = -1 };
 	memcpy(f->hash, hash, HASH_BYTES);
 	while (at && at->next && at->next->order <= order)
 		at = at->next;
@@ -508,7 +534,7 @@ l2_cancel(struct l2_fetch **fp)
 	}
 	close_store(f);
 	unlink_fetch(f);
-	free(f);
+	fetch_free(f);
 	pump(l2);
 }
 
@@ -547,7 +573,7 @@ l2_new(const struct l2_opts *o)
 	struct span url;
 
 	*l2 = (struct l2){
-		.loop = o->loop, .name = xstrdup(o->name), .dir = xstrdup(o->dir),
+		.loop = o->loop, .name = xstrdup(o->name), .blobs = o->blobs,
 		.parallel = MAX2(o->parallel, 1u), .timeout_ms = o->timeout_ms, .max_bytes = o->max_bytes,
 		.timer = { .fn = pump, .arg = l2 }, .changed = o->changed, .arg = o->arg,
 	};
@@ -577,7 +603,6 @@ l2_free(struct l2 **lp)
 	for (size_t i = 0; i < l2->nnodes; i++)
 		free(l2->nodes[i].url);
 	free(l2->name);
-	free(l2->dir);
 	free(l2);
 }
 

@@ -7,6 +7,7 @@
 #ifndef PROVA_TRACE_BUILD_L2_H
 #define PROVA_TRACE_BUILD_L2_H
 
+#include "common/blob.h"
 #include "common/bytes.h"
 #include "common/codes.h"
 #include "common/loop.h"
@@ -26,16 +27,17 @@ struct l2_opts {
 	unsigned	 parallel;	/* calls at once, all nodes together */
 	unsigned	 timeout_ms;	/* of a whole call */
 	size_t		 max_bytes;	/* of an answer */
-	const char	*dir;		/* answers go to unnamed files of its file system */
+	struct blobs	*blobs;		/* answers go to unnamed files of its file system */
 	void		(*changed)(void *arg);	/* l2_note may say something else now; may be NULL */
 	void		*arg;
 };
 
-/* A stored answer.  The bytes at .. at + n of fd are the trace as received. */
+/* A stored answer: the bytes of the trace as received, and nothing else. */
 struct l2_trace {
-	int		 fd;		/* the receiver's, to be closed by it; -1: it could not be stored */
-	int		 error;		/* errno then: the receiver should make room before it asks again */
-	uint64_t	 at, n;
+	int		 fd;		/* the receiver's, to be closed by it; -1: see writer, error */
+	struct blob_writer *writer;	/* the receiver's, when it asked for one: "[" and the trace */
+	int		 error;		/* errno: it could not be stored; make room before it is asked for again */
+	uint64_t	 n;		/* bytes of the trace */
 	uint64_t	 number;	/* of the block */
 };
 
@@ -54,9 +56,10 @@ void	l2_release(struct l2 *);
 /* How many blocks a claim should ask for at a time to keep every call busy. */
 size_t	l2_window(const struct l2 *);
 
-/* Fetch the trace of a block.  Lower `order` goes first, then who came first.  `done` is called
- * once, never from inside this call; its fetch is then gone. */
-struct l2_fetch *l2_start(struct l2 *, uint64_t order, const uint8_t hash[HASH_BYTES],
+/* Fetch the trace of a block.  Lower `order` goes first, then who came first.  The first block of an
+ * input goes right into a blob (`opens`), so that it need not be copied and hashed later.  `done`
+ * is called once, never from inside this call; its fetch is then gone. */
+struct l2_fetch *l2_start(struct l2 *, uint64_t order, const uint8_t hash[HASH_BYTES], bool opens,
 	    l2_done_fn *done, void *arg) MUSTCHECK;
 void	l2_cancel(struct l2_fetch **);
 

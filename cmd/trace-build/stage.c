@@ -123,7 +123,7 @@ make_l2(struct own *own, const char *name)
 		.parallel = (unsigned)settings_num(s, "l2", name, "parallel"),
 		.timeout_ms = (unsigned)settings_num(s, "l2", name, "timeout"),
 		.max_bytes = (size_t)settings_num(s, "l2", name, "max_bytes"),
-		.dir = blob_dir(stage_blobs(own->st)), .changed = note_changed, .arg = own,
+		.blobs = stage_blobs(own->st), .changed = note_changed, .arg = own,
 	});
 }
 

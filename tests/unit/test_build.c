@@ -222,7 +222,7 @@ world_begin(struct world *w, size_t nnodes)
 		snprintf(w->urls + n, sizeof w->urls - n, "http://127.0.0.1:%u ", httpd_port(w->nodes[i].httpd));
 	}
 	w->l2 = l2_new(&(struct l2_opts){ .name = "n", .loop = w->loop, .urls = w->urls, .parallel = 4,
-	    .timeout_ms = 10000, .max_bytes = 50000, .dir = blob_dir(w->blobs) });
+	    .timeout_ms = 10000, .max_bytes = 50000, .blobs = w->blobs });
 	w->inputs = inputs_new(&(struct inputs_opts){ .loop = w->loop, .blobs = w->blobs, .nodes = world_nodes, .arg = w });
 }
 
