@@ -72,15 +72,28 @@ read_state(const struct json *doc, struct reply *r)
 	no_answer(r, CODE_PLUGIN_GARBAGE, "no state, or proved without a proof");
 }
 
+/* Exactly false: "unknown" allows a second order, so nothing else may pass for it. */
+static bool
+is_false(const struct json *value)
+{
+	struct buf text = { 0 };
+
+	if (value)
+		json_put(&text, value);
+	bool is = span_is(SPAN_OF(&text), "false");
+	buf_free(&text);
+	return is;
+}
+
 static void
 read_reconcile(const struct json *doc, struct reply *r)
 {
 	const struct json *known = json_get(doc, "known");
 
-	if (json_is_null(known))
-		no_answer(r, CODE_PLUGIN_GARBAGE, "reconcile: known is missing");
-	else if (!json_bool(known))
+	if (is_false(known))
 		r->answer.outcome = PURCHASE_UNKNOWN;
+	else if (!json_bool(known))
+		no_answer(r, CODE_PLUGIN_GARBAGE, "reconcile: known is neither true nor false");
 	else if (!json_is_null(json_get(doc, "state")) && !span_is(json_str(doc, "state"), "proving"))
 		read_state(doc, r);
 	else

@@ -1,6 +1,6 @@
-/* fuzz_plugin.c - a plug-in's answers: any bytes are an answer or garbage. */
-#include "common/plugin.h"
-
+/* fuzz_plugin.c - a plug-in's answers: any bytes are an answer or garbage, for each verb.
+ * uses: cmd/dispatch-exec */
+#include "cmd/dispatch-exec/reply.h"
 #include "common/codes.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -10,14 +10,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct plugin_answer answer;
 	struct plugin_caps caps;
+	struct reply reply;
 	char why[128];
+	uint64_t code = plugin_parse((struct span){ data, size }, 1 << 20, &answer);
+	struct coproc_result result = { .code = code, .sent = true, .answer = code == CODE_OK ? &answer : NULL };
 
-	if (plugin_parse((struct span){ data, size }, 1 << 20, &answer) == CODE_OK) {
-		if (answer.ok && answer.error[0])
-			abort();
-		if (plugin_caps_parse(&answer, &caps, why))
-			(void)plugin_caps_fork(&caps, SPAN("euclidV2"));
-	}
+	for (int verb = PURCHASE_PROVE; verb < PURCHASE_VERBS; verb++)
+		reply_read((enum purchase_verb)verb, &result, &reply);
+	if (code == CODE_OK && plugin_caps_parse(&answer, &caps, why))
+		(void)plugin_caps_fork(&caps, SPAN("euclidV2"));
 	plugin_answer_free(&answer);
 	return 0;
 }
