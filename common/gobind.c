@@ -519,8 +519,9 @@ clear(const struct gobind_type *type, struct span *values)
 	}
 }
 
-bool
-gobind_read(struct span s, const struct gobind_type *type, struct span *values, struct buf *why)
+/* rest: where the text goes on behind the value. */
+static bool
+read_value(struct span s, const struct gobind_type *type, struct span *values, struct buf *why, struct text *rest)
 {
 	struct text t = { s.p, s.p + s.n, why };
 	struct place here = { .type = type, .why = why };
@@ -532,13 +533,39 @@ gobind_read(struct span s, const struct gobind_type *type, struct span *values, 
 			buf_puts(why, "EOF");
 		return false;
 	}
-	struct span whole = { t.p, 0 };
+	struct span value = { t.p, 0 };
 	if (!check(&t))
 		return false;
-	whole.n = (size_t)(t.p - whole.p);
-	if (!is_null(whole))
-		bind_object(&here, type, whole, values);
+	value.n = (size_t)(t.p - value.p);
+	*rest = t;
+	if (!is_null(value))
+		bind_object(&here, type, value, values);
 	return !here.failed;
+}
+
+bool
+gobind_read(struct span s, const struct gobind_type *type, struct span *values, struct buf *why)
+{
+	struct text rest;
+
+	return read_value(s, type, values, why, &rest);
+}
+
+bool
+gobind_whole(struct span s, const struct gobind_type *type, struct span *values, struct buf *why)
+{
+	struct text rest = { 0 };
+	bool good = read_value(s, type, values, why, &rest);
+
+	if (rest.p)
+		skip_blanks(&rest);
+	if (rest.p != rest.end)
+		return fault(&rest, "after top-level value");
+	if (!good && !rest.p && why && (span_is(SPAN_OF(why), "EOF") || span_is(SPAN_OF(why), "unexpected EOF"))) {
+		buf_reset(why);
+		buf_puts(why, "unexpected end of JSON input");
+	}
+	return good;
 }
 
 static bool

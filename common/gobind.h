@@ -1,7 +1,8 @@
 /* gobind.h - floor 3: JSON read as a Go program reads it into a struct (encoding/json
  * behind gin's binder), without building a tree.
  *
- * The first JSON value of a text is checked, what follows it is ignored.  Member
+ * The first JSON value of a text is checked; what follows it is ignored (json.Decoder)
+ * or refused (json.Unmarshal).  Member
  * names match in either case, the last one wins, unknown ones are skipped, null
  * changes nothing.  A refusal carries Go's own words. */
 #ifndef PROVA_GOBIND_H
@@ -42,6 +43,8 @@ struct gobind_type {
 /* Read text: values[f.at] is the raw text of each member found (p NULL: absent or null).
  * False: why (may be NULL) has Go's words, and the values are not to be used. */
 bool	gobind_read(struct span text, const struct gobind_type *, struct span *values, struct buf *why) MUSTCHECK;
+/* The same of a text that must be one value and nothing else (Go's json.Unmarshal). */
+bool	gobind_whole(struct span text, const struct gobind_type *, struct span *values, struct buf *why) MUSTCHECK;
 /* The required members are there (values as gobind_read left them; all absent is allowed as
  * input, as after a form).  False: why has the validator's words. */
 bool	gobind_require(const struct gobind_type *, const struct span *values, struct buf *why) MUSTCHECK;

@@ -71,7 +71,9 @@ open_part(struct span part, const struct gobind_type *type, struct buf *json, st
 {
 	struct span got[V_MAX];
 
-	if (!decode(part, json, why) || !gobind_read(SPAN_OF(json), type, got, why))
+	if (!decode(part, json, why))
+		return false;
+	if (!(type == &header_type ? gobind_whole : gobind_read)(SPAN_OF(json), type, got, why))
 		return false;
 	for (size_t i = 0; i < type->nfields; i++)
 		values[type->fields[i].at] = got[type->fields[i].at];

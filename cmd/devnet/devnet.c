@@ -1,0 +1,212 @@
+/* devnet.c - prova-devnet as a whole.  See devnet.h. */
+#include "cmd/devnet/devnet.h"
+
+#include <sys/stat.h>
+
+#include "cmd/devnet/coordinator.h"
+#include "cmd/devnet/l2node.h"
+#include "cmd/devnet/report.h"
+#include "common/clock.h"
+#include "common/diag.h"
+#include "common/httpd.h"
+#include "common/loop.h"
+
+#define SECRET "prova-devnet"
+
+enum {
+	PROOF_BYTES	= 64 << 20,
+	RPC_BYTES	= 1 << 20,
+	IDLE_S		= 120,
+};
+
+struct devnet {
+	const struct options	*options;
+	struct loop		*loop;
+	struct httpd		*front, *l2;
+	struct blocks		 blocks;
+	struct tasks		 tasks;
+	struct coordinator	 coordinator;
+	struct loop_timer	 cron;
+	char			*stats;		/* the last text written */
+};
+
+/* --- the Coordinator's door ------------------------------------------------------- */
+
+/* The cookie "jwt"; NULL when there is none. */
+static char *
+cookie_token(const struct httpd_req *r)
+{
+	const char *cookies = httpd_header(r, "Cookie");
+	const char *at = cookies ? strstr(cookies, "jwt=") : NULL;
+
+	return at ? xprintf("%.*s", (int)strcspn(at + 4, ";"), at + 4) : NULL;
+}
+
+static void
+serve_coordinator(struct devnet *d, struct httpd_req *r)
+{
+	static const char *const authenticate[] = { "Www-Authenticate: JWT realm=gin jwt", NULL };
+	struct reply reply;
+	char *cookie = cookie_token(r);
+
+	coordinator_answer(&d->coordinator, &(struct ask){
+		.method = httpd_method(r), .path = httpd_path(r), .content_type = httpd_header(r, "Content-Type"),
+		.authorization = httpd_header(r, "Authorization"), .query_token = httpd_query(r, "token"),
+		.cookie_token = cookie, .body = httpd_body(r) }, &reply);
+	httpd_answer(r, reply.status, reply.content_type, reply.authenticate ? authenticate : NULL, SPAN_OF(&reply.body));
+	buf_free(&reply.body);
+	free(cookie);
+}
+
+static void
+serve_report(struct devnet *d, struct httpd_req *r)
+{
+	static const char task[] = "/devnet/task/";
+	const char *path = httpd_path(r);
+	struct buf text = { 0 };
+	bool known = true;
+
+	if (strcmp(path, "/devnet/stats") == 0)
+		report_stats(&d->coordinator, &text);
+	else
+		known = strncmp(path, task, sizeof task - 1) == 0 &&
+		    report_task(&d->coordinator, path + sizeof task - 1, &text);
+	httpd_answer(r, known ? 200 : 404, "application/json", NULL, known ? SPAN_OF(&text) : SPAN("null\n"));
+	buf_free(&text);
+}
+
+static void
+on_front(void *arg, struct httpd_req *r)
+{
+	struct devnet *d = arg;
+
+	if (strncmp(httpd_path(r), "/devnet/", 8) == 0 && strcmp(httpd_method(r), "GET") == 0)
+		serve_report(d, r);
+	else
+		serve_coordinator(d, r);
+}
+
+/* --- the L2 node's door ------------------------------------------------------------- */
+
+static void
+on_l2(void *arg, struct httpd_req *r)
+{
+	struct devnet *d = arg;
+	struct buf text = { 0 };
+
+	if (strcmp(httpd_method(r), "POST") != 0) {
+		httpd_answer(r, 405, "text/plain", NULL, SPAN("method not allowed\n"));
+		return;
+	}
+	l2node_answer(&d->blocks, httpd_body(r), &text);
+	httpd_answer(r, 200, "application/json", NULL, SPAN_OF(&text));
+	buf_free(&text);
+}
+
+/* --- files that tell about us ---------------------------------------------------------- */
+
+/* Whole or not at all: readers never see half a file. */
+static void
+write_file(const char *path, struct span text)
+{
+	char *fresh = xprintf("%s.new", path);
+	FILE *f = fopen(fresh, "we");
+
+	if (!f || fwrite(text.p, 1, text.n, f) != text.n || fclose(f) != 0 || rename(fresh, path) < 0)
+		die_sys("%s", path);
+	free(fresh);
+}
+
+static void
+write_ports(const struct devnet *d)
+{
+	struct buf text = { 0 };
+
+	buf_printf(&text, "COORDINATOR=%u\nL2=%u\n", httpd_port(d->front), httpd_port(d->l2));
+	write_file(d->options->ports, SPAN_OF(&text));
+	buf_free(&text);
+}
+
+static void
+write_stats(struct devnet *d)
+{
+	struct buf text = { 0 };
+
+	report_stats(&d->coordinator, &text);
+	if (!d->stats || strcmp(d->stats, buf_cstr(&text)) != 0) {
+		write_file(d->options->stats, SPAN_OF(&text));
+		free(d->stats);
+		d->stats = xstrdup(buf_cstr(&text));
+	}
+	buf_free(&text);
+}
+
+static void
+on_cron(void *arg)
+{
+	struct devnet *d = arg;
+
+	tasks_cron(&d->tasks);
+	if (d->options->stats)
+		write_stats(d);
+	loop_timer(d->loop, &d->cron, clock_ms() + d->options->cron_ms);
+}
+
+/* --- beginning and end ------------------------------------------------------------------- */
+
+static void
+make_world(struct devnet *d)
+{
+	const struct options *o = d->options;
+	char why[512];
+
+	if (!o->traces)
+		blocks_generate(&d->blocks, o->chunks * o->blocks_per_chunk, o->seed, o->trace_bytes);
+	else if (!blocks_load(&d->blocks, o->traces, why))
+		die(EXIT_USAGE, "%s", why);
+	const struct tasks_opts opts = {
+		.n = { 0, o->chunks, o->batches, o->bundles },
+		.blocks_per_chunk = o->blocks_per_chunk, .collection_ms = o->collection_ms,
+		.attempts = (unsigned)o->attempts, .per_session = o->same_task_twice ? 2 : 1, .task_dir = o->task_dir,
+	};
+	if (!tasks_init(&d->tasks, &d->blocks, &opts, why))
+		die(EXIT_USAGE, "%s", why);
+	coordinator_init(&d->coordinator, &(struct coordinator_opts){
+		.secret = SECRET, .life_s = o->token_life_s, .fork = o->fork, .mock_verifier = o->mock_verifier,
+		.blocked = o->blocked }, &d->tasks, o->seed);
+}
+
+static struct httpd *
+open_door(struct devnet *d, const char *listen, size_t max_body, httpd_fn *handler)
+{
+	struct httpd *door = httpd_new(d->loop, &(struct httpd_opts){
+		.listen = listen, .max_body = max_body, .idle_s = IDLE_S, .handler = handler, .arg = d });
+
+	if (!door)
+		die_sys("cannot listen at %s", listen);
+	return door;
+}
+
+int
+devnet_run(const struct options *o)
+{
+	struct devnet d = { .options = o, .loop = loop_new(), .cron = { .fn = on_cron, .arg = &d } };
+
+	make_world(&d);
+	d.front = open_door(&d, o->listen, PROOF_BYTES, on_front);
+	d.l2 = open_door(&d, o->l2_listen, RPC_BYTES, on_l2);
+	if (o->ports)
+		write_ports(&d);
+	on_cron(&d);
+	diag(DIAG_INFO, "ready", "coordinator=%u l2=%u chunks=%" PRIu64 " batches=%" PRIu64 " bundles=%" PRIu64 " blocks=%zu",
+	    httpd_port(d.front), httpd_port(d.l2), o->chunks, o->batches, o->bundles, d.blocks.n);
+	loop_run(d.loop);
+	httpd_free(&d.front);
+	httpd_free(&d.l2);
+	coordinator_free(&d.coordinator);
+	tasks_free(&d.tasks);
+	blocks_free(&d.blocks);
+	free(d.stats);
+	loop_free(&d.loop);
+	return EXIT_DONE;
+}

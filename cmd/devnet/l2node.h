@@ -1,0 +1,10 @@
+/* l2node.h - the L2 node of prova-devnet: JSON-RPC 2.0 texts to texts, without sockets. */
+#ifndef PROVA_DEVNET_L2NODE_H
+#define PROVA_DEVNET_L2NODE_H
+
+#include "cmd/devnet/blocks.h"
+
+/* The answer to a body (one call or a batch of them), appended. */
+void	l2node_answer(const struct blocks *, struct span body, struct buf *out);
+
+#endif
