@@ -114,6 +114,7 @@ wire_get_fields(struct span s, struct row *row)
 {
 	struct cursor c = CURSOR(s);
 
+	*row = (struct row){ 0 };
 	get_fields(&c, row);
 	return !c.bad && c.p == c.end;
 }

@@ -343,6 +343,10 @@ core_hear(struct core *c, struct span route, int64_t uid, struct span message)
 	struct instance *i = sender_of(c, route, w->epoch);
 	if (!i && w->kind == WIRE_TICK && !RULE(TICK_IS_FREE))
 		return;
+	if (!i && w->term < c->term) {
+		send_plain(c, route, WIRE_REFUSE, 0, CODE_STANDBY);	/* it will say HELLO in this term */
+		return;
+	}
 	if (!i) {
 		send_plain(c, route, WIRE_FENCED, w->epoch, CODE_FENCED);
 		return;
@@ -743,6 +747,7 @@ core_free(struct core **cp)
 	free(c->balances);
 	free(c->forget);
 	buf_free(&c->scratch);
+	buf_free(&c->rows);
 	wire_free(&c->in);
 	free(c);
 	*cp = NULL;

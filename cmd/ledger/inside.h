@@ -74,7 +74,7 @@ struct core {
 	/* messages of this turn, sent after the commit */
 	struct parcel { struct instance *to; uint8_t route[255]; size_t nroute; struct buf bytes; } *parcels;
 	size_t		 nparcels, cap_parcels;
-	struct buf	 scratch;
+	struct buf	 scratch, rows;	/* a message being sent; rows of a result */
 	struct news	 news, told;		/* being made; what allocate knows */
 };
 

@@ -633,8 +633,8 @@ judge_item(struct trial *t)
 static bool
 is_fact(const struct wire_item *it)
 {
-	return it->kind == ROW_ATTEMPT && it->id && it->rev == 0 &&
-	    ((it->to == ATTEMPT_PROVING && HAS(&it->set, handle)) || it->to == ATTEMPT_PROVED);
+	return it->kind == ROW_ATTEMPT && it->id &&
+	    ((it->to == ATTEMPT_PROVING && HAS(&it->set, handle)) || (it->to == ATTEMPT_PROVED && HAS(&it->set, proof_blob)));
 }
 
 /* A second order, or one that nobody wants any more: recorded, never dropped. */
@@ -687,6 +687,8 @@ judge_fact(struct trial *t)
 	bool open = t->live->state == ATTEMPT_ALLOCATED || t->live->state == ATTEMPT_SENDING;
 	if (!open && !(t->it->to == ATTEMPT_PROVED && t->live->state == ATTEMPT_PROVING))
 		return record_stray(t);
+	if (t->it->to == ATTEMPT_PROVED)
+		SET(&t->row, verified_ms, t->c->wall_ms);
 	row_merge(&t->row, &t->it->set, BIT(handle) | BIT(proof) | BIT(proof_blob) | BIT(proof_bytes) | BIT(detail));
 	put(t);
 	if (t->it->to == ATTEMPT_PROVED)
@@ -731,10 +733,10 @@ answer(struct core *c, struct instance *inst, uint64_t seq, enum code code, stru
 	size_t i = 0;
 
 	/* what does not fit comes as NEWS */
-	buf_reset(&c->scratch);
-	for (; i < n && (i == 0 || c->scratch.n < MESSAGE_FILL / 4); i++)
-		put_result_row(c, inst, rows[i], &c->scratch);
-	wire_put_result(&inst->out.part, seq, code, i, SPAN_OF(&c->scratch));
+	buf_reset(&c->rows);
+	for (; i < n && (i == 0 || c->rows.n < MESSAGE_FILL / 4); i++)
+		put_result_row(c, inst, rows[i], &c->rows);
+	wire_put_result(&inst->out.part, seq, code, i, SPAN_OF(&c->rows));
 	inst->out.n++;
 	if (inst->out.part.n > MESSAGE_FILL / 4 || inst->out.nnames + ROW_KINDS * 4 > NELEM(inst->out.names))
 		core_flush_results(c, inst, seq);
@@ -779,7 +781,9 @@ judge_group(struct core *c, struct instance *inst, uint64_t seq, const struct wi
 
 	for (size_t i = 0; i < n && code == CODE_OK; i++) {
 		struct trial t = { .c = c, .inst = inst, .it = &items[i], .by = { inst->id, inst->epoch, seq }, .alone = n == 1 };
-		code = is_fact(&items[i]) ? judge_fact(&t) : judge_item(&t);
+		code = judge_item(&t);
+		if ((code == CODE_CONFLICT || code == CODE_GONE) && is_fact(&items[i]))
+			code = judge_fact(&t);
 		add_row(rows, &nrows, t.live);
 	}
 	if (code != CODE_OK) {

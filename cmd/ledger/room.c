@@ -14,11 +14,26 @@ level_lives(const struct core *c, const struct instance *i)
 void
 room_forget(struct instance *i)
 {
-	i->ngrants = 0;
+	if (RULE(POLL_OUTLIVES_EPOCH))
+		i->ngrants = 0;
 	if (i->tick && RULE(POLL_OUTLIVES_EPOCH))
-		memset(i->tick, 0, sizeof *i->tick);
+		i->tick->npolls = i->tick->nready = i->tick->nrooms = i->tick->slots = 0;
 	i->tick_ms = 0;
 	i->serial = 0;
+}
+
+/* Only what is used of the lists: they are long. */
+static void
+take_levels(struct tick *to, const struct tick *from)
+{
+	memcpy(to, from, offsetof(struct tick, rooms));
+	memcpy(to->rooms, from->rooms, from->nrooms * sizeof *to->rooms);
+	memcpy(to->chain, from->chain, sizeof to->chain);
+	to->npolls = from->npolls;
+	to->nready = from->nready;
+	memcpy(to->polls, from->polls, from->npolls * sizeof *to->polls);
+	memcpy(to->ready, from->ready, from->nready * sizeof *to->ready);
+	memcpy(to->note, from->note, sizeof to->note);
 }
 
 /* Grants that the TICK's sender had not heard of when it spoke stay polls. */
@@ -40,7 +55,7 @@ room_tick(struct core *c, struct instance *i, const struct wire *w)
 		i->tick = xzalloc(sizeof *i->tick);
 	if (i->principal == BY_ALLOCATE && i->tick_ms == 0)
 		i->capacity_due = true;
-	*i->tick = w->tick;
+	take_levels(i->tick, &w->tick);
 	i->tick_ms = c->now_ms;
 	keep_unheard_grants(i, w->serial);
 }
@@ -232,6 +247,19 @@ grant_to(struct core *c, struct instance *i, struct sums *s, struct news *n)
 
 /* --- capacity, for allocate --- */
 
+/* One line per provider, however many instances drive it. */
+static struct capacity *
+capacity_of(struct news *n, const char *provider)
+{
+	for (size_t k = 0; k < n->ncapacity; k++)
+		if (strcmp(n->capacity[k].name, provider) == 0)
+			return &n->capacity[k];
+	struct capacity *p = &n->capacity[n->ncapacity++];
+	*p = (struct capacity){ .slots = 0 };
+	snprintf(p->name, sizeof p->name, "%s", provider);
+	return p;
+}
+
 static void
 gather(struct core *c, struct news *n)
 {
@@ -241,12 +269,12 @@ gather(struct core *c, struct news *n)
 		const struct instance *i = c->instances[k];
 		if (!(i->principal & (BY_DISPATCH | BY_COORDINATOR)) || !level_lives(c, i))
 			continue;
-		struct capacity *p = &n->capacity[n->ncapacity++];
-		snprintf(p->name, sizeof p->name, "%s", i->provider);
-		p->slots = i->tick->slots;
-		p->types = i->tick->types;
+		struct capacity *p = capacity_of(n, i->provider);
+		p->slots += i->tick->slots;
+		p->types |= i->tick->types;
 		memcpy(p->price, i->tick->price, sizeof p->price);
-		p->used = c->state.providers[state_provider(&c->state, span_str(p->name))].used;
+		uint16_t at = state_provider(&c->state, span_str(p->name));
+		p->used = c->state.providers[at].used;
 	}
 }
 

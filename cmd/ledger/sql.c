@@ -183,6 +183,12 @@ sql_put_blob(struct sql_stmt *s, int at, struct span v)
 }
 
 int
+sql_parameter(struct sql_stmt *s, const char *name)
+{
+	return sqlite3_bind_parameter_index(in(s), name);
+}
+
+int
 sql_step(struct sql_stmt *s)
 {
 	return result_of(sqlite3_step(in(s)));

@@ -44,6 +44,7 @@ void	sql_put_null(struct sql_stmt *, int at);
 void	sql_put_u64(struct sql_stmt *, int at, uint64_t);
 void	sql_put_text(struct sql_stmt *, int at, struct span);
 void	sql_put_blob(struct sql_stmt *, int at, struct span);
+int	sql_parameter(struct sql_stmt *, const char *name);	/* the place of ":name"; 0: it has none */
 
 int	sql_step(struct sql_stmt *);
 void	sql_reset(struct sql_stmt *);

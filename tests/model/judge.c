@@ -1,0 +1,265 @@
+/* judge.c - what must hold: at every moment, and when all is over. */
+#include "tests/model/world.h"
+
+enum { SLOTS = 3 };
+
+struct told { uint64_t key, rev; };
+
+/* A DONE is never unsaid: remember what it told. */
+void
+judge_hear(struct world *w, struct span message)
+{
+	char why[128];
+
+	if (!wire_read(w->ear, message, why)) {
+		world_blame(w, "the ledger sent a message that does not decode: %s", why);
+		return;
+	}
+	for (size_t i = 0; i < w->ear->nresults; i++)
+		for (size_t k = 0; k < w->ear->results[i].n; k++) {
+			const struct row *r = &w->ear->rows[w->ear->results[i].first + k].row;
+			uint64_t key = map_mix(r->kind, r->id);
+			struct told *t = map_get(&w->told, key, NULL, NULL);
+			if (!t) {
+				t = xzalloc(sizeof *t);
+				t->key = key;
+				map_put(&w->told, key, t);
+			}
+			t->rev = MAX2(t->rev, r->rev);
+		}
+}
+
+static void
+check_told(void *arg, const struct row *r)
+{
+	struct world *w = arg;
+	const struct told *t = map_get(&w->told, map_mix(r->kind, r->id), NULL, NULL);
+
+	if (t && t->rev > r->rev)
+		world_blame(w, "DONE told rev %" PRIu64 " of %s %" PRIu64 ", the store has %" PRIu64, t->rev,
+		    row_kind_name(r->kind), r->id, r->rev);
+}
+
+void
+judge_moment(struct world *w)
+{
+	struct state *s = core_state(w->core);
+	uint64_t in_hand = 0;
+
+	for (size_t c = 0; c < s->nchains; c++)
+		for (size_t t = 1; t <= TYPE_MAX; t++)
+			in_hand += s->counts[c][t].unplaced + s->counts[c][t].open;
+	if (in_hand > SLOTS + w->orphans)
+		world_blame(w, "%" PRIu64 " jobs in hand, %d slots, %u polls cut off", in_hand, SLOTS, w->orphans);
+	if (w->judged_term != core_term(w->core)) {
+		struct disk_reader reader = { .arg = w, .row = check_told };
+		w->judged_term = core_term(w->core);
+		disk_read(w->disk, &reader);
+	}
+}
+
+/* --- the end --- */
+
+struct ledger_sum { struct world *w; uint64_t open_rows, holding, accepted[TASKS]; int64_t owed; };
+
+static void
+count_open(void *arg, const struct row *r)
+{
+	struct ledger_sum *s = arg;
+
+	if ((r->kind == ROW_JOB && r->state < STATE_END) || (r->kind == ROW_ATTEMPT && r->state <= ATTEMPT_VERIFIED))
+		s->open_rows++;
+	if (r->kind == ROW_IDENTITY && r->state == IDENTITY_HOLDING)
+		s->holding++;
+}
+
+bool
+judge_is_over(struct world *w)
+{
+	struct ledger_sum s = { .w = w };
+	struct disk_reader reader = { .arg = &s, .row = count_open };
+
+	for (unsigned t = 0; t < TASKS; t++)
+		if (!w->tasks[t].verified)
+			return false;
+	disk_read(w->disk, &reader);
+	return w->core && s.open_rows == 0 && s.holding == 0;
+}
+
+static const char *
+first_stuck(struct world *w)
+{
+	for (unsigned t = 0; t < TASKS; t++)
+		if (!w->tasks[t].verified)
+			return "a task";
+	return "a row";
+}
+
+static void
+check_purchases(struct world *w)
+{
+	unsigned good[TASKS] = { 0 };
+
+	for (size_t p = 0; p < NELEM(w->providers); p++) {
+		const struct seller *s = &w->providers[p];
+		for (size_t i = 0; i < s->norders; i++) {
+			if (!s->orders[i].fails && !s->orders[i].lies)
+				good[s->orders[i].task]++;
+			for (size_t k = 0; k < i; k++)
+				if (strcmp(s->orders[i].key, s->orders[k].key) == 0)
+					world_blame(w, "%s took two orders for %s", s->name, s->orders[i].key);
+		}
+	}
+	for (unsigned t = 0; t < TASKS; t++)
+		if (good[t] > 1)
+			world_blame(w, "task t%u was bought %u times", t, good[t]);
+}
+
+/* --- rows, history, money --- */
+
+struct steps { struct world *w; struct map rev, state, movers; };
+
+struct step { uint64_t key, value; };
+
+static struct step *
+step_of(struct map *m, uint64_t key)
+{
+	struct step *s = map_get(m, key, NULL, NULL);
+
+	if (!s) {
+		s = xzalloc(sizeof *s);
+		s->key = key;
+		map_put(m, key, s);
+	}
+	return s;
+}
+
+static void
+check_step(void *arg, const struct history *h)
+{
+	struct steps *s = arg;
+	uint64_t key = map_mix(h->kind, h->id);
+	struct step *rev = step_of(&s->rev, key), *state = step_of(&s->state, key);
+
+	if (h->rev != rev->value + 1)
+		world_blame(s->w, "%s %" PRIu64 ": rev %" PRIu64 " after %" PRIu64, row_kind_name(h->kind), h->id, h->rev, rev->value);
+	if (h->from != state->value)
+		world_blame(s->w, "%s %" PRIu64 " rev %" PRIu64 " comes from %s, it was %s", row_kind_name(h->kind), h->id, h->rev,
+		    row_state_name(h->kind, h->from), row_state_name(h->kind, state->value));
+	bool same = h->from == h->to && (h->kind == ROW_IDENTITY || h->kind == ROW_ATTEMPT);
+	if (!move_find(h->kind, h->from, h->to) && !same)
+		world_blame(s->w, "%s %" PRIu64 ": %s to %s is no arrow", row_kind_name(h->kind), h->id,
+		    row_state_name(h->kind, h->from), row_state_name(h->kind, h->to));
+	if (h->instance) {
+		uint64_t mover = map_mix(map_mix(h->instance, h->epoch), map_mix(h->seq, key));
+		struct step *m = step_of(&s->movers, mover);
+		if (m->value++)
+			world_blame(s->w, "a move of %s %" PRIu64 " was applied twice (seq %" PRIu64 ")", row_kind_name(h->kind), h->id, h->seq);
+	}
+	rev->value = h->rev;
+	state->value = h->to;
+}
+
+static void
+free_steps(struct map *m)
+{
+	size_t at = 0;
+	void *s;
+
+	while ((s = map_next(m, &at)))
+		free(s);
+	map_free(m);
+}
+
+static void
+check_history(struct world *w)
+{
+	struct steps s = { .w = w };
+	struct disk_reader reader = { .arg = &s, .history = check_step };
+
+	disk_read(w->disk, &reader);
+	free_steps(&s.rev);
+	free_steps(&s.state);
+	free_steps(&s.movers);
+}
+
+/* A job that says submitted was taken, unless it says presumed; what was taken says so. */
+static void
+check_job(void *arg, const struct row *r)
+{
+	struct ledger_sum *s = arg;
+	struct world *w = s->w;
+
+	if (r->kind == ROW_ATTEMPT && r->state == ATTEMPT_ACCEPTED)
+		s->accepted[0]++;
+	if (r->kind != ROW_JOB)
+		return;
+	for (size_t i = 0; i < w->nassigned; i++) {
+		const struct assignment *a = &w->assigned[i];
+		if (!span_is(r->uuid, a->uuid))
+			continue;
+		if (r->state == JOB_SUBMITTED && r->code != CODE_PRESUMED && a->state != A_TAKEN)
+			world_blame(w, "job %" PRIu64 " says submitted, the Coordinator did not take it", r->id);
+		if (r->state != JOB_SUBMITTED && r->state >= STATE_END && a->state == A_TAKEN)
+			world_blame(w, "job %" PRIu64 " says %s, the Coordinator took it", r->id, row_state_name(ROW_JOB, r->state));
+	}
+}
+
+static void
+add_entry(void *arg, const struct entry *e)
+{
+	struct ledger_sum *s = arg;
+
+	if (e->account.n > 5 && memcmp(e->account.p, "owed:", 5) == 0)
+		s->owed += e->micro;
+}
+
+static void
+check_money(struct world *w)
+{
+	struct ledger_sum s = { .w = w };
+	struct disk_reader reader = { .arg = &s, .row = check_job, .entry = add_entry };
+
+	disk_read(w->disk, &reader);
+	if (s.owed != (int64_t)s.accepted[0] * PRICE)
+		world_blame(w, "%" PRId64 " owed for %" PRIu64 " accepted proofs", s.owed, s.accepted[0]);
+	if (s.accepted[0] != TASKS && !w->verdict[0])
+		world_blame(w, "%" PRIu64 " proofs accepted for %d tasks", s.accepted[0], TASKS);
+}
+
+static void
+tell_row(void *arg, const struct row *r)
+{
+	struct buf b = { 0 };
+
+	row_put_json(&b, r);
+	world_say(arg, "%s", buf_cstr(&b));
+	buf_free(&b);
+}
+
+/* With -v: what the ledger knows at the end. */
+static void
+tell_state(struct world *w)
+{
+	struct buf b = { 0 };
+	struct disk_reader reader = { .arg = w, .row = tell_row };
+
+	if (!w->trace || !w->core)
+		return;
+	disk_read(w->disk, &reader);
+	core_status(w->core, &b);
+	world_say(w, "%s", buf_cstr(&b));
+	buf_free(&b);
+}
+
+void
+judge_end(struct world *w)
+{
+	tell_state(w);
+	if (!w->verdict[0] && !judge_is_over(w))
+		world_blame(w, "stuck: %s never comes to its end", first_stuck(w));
+	check_purchases(w);
+	check_history(w);
+	check_money(w);
+	free_steps(&w->told);
+}
