@@ -464,6 +464,7 @@ take_over(struct purchase *p, struct order *o, struct held *h)
 	o->calls = MAX2(o->calls, 1u);
 	if (p->terms.ask == PLUGIN_ASK_KEY)
 		return call_again(p, o, h);
+	o->ended_ms = clock_ms();	/* its last call may have begun just before it died */
 	SET(&set, owner, span_str(p->instance));
 	books_step(p->books, h, ATTEMPT_SENDING, CODE_OK, &set);
 }

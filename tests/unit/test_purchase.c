@@ -541,6 +541,8 @@ another_instances_row_is_taken_over_only_where_the_provider_can_be_asked(void **
 		pass(&f, 2400);
 		done(&f.b);
 		assert_int_equal(f.b.steps, 0);
+		run(&f, 2000);
+		assert_int_equal(f.calls[PURCHASE_RECONCILE], 0);	/* not as soon as it is dead */
 		run(&f, 4000);
 		assert_int_equal(f.calls[PURCHASE_PROVE], cases[i].proves);
 		assert_int_equal(f.calls[PURCHASE_RECONCILE], cases[i].reconciles);
