@@ -222,7 +222,6 @@ count(struct settle *s, struct held *h, uint64_t code, const char *detail)
 	struct row set = { 0 };
 
 	SET(&set, posts, h->row->posts + 1);
-	SET(&set, attempt, HAS(h->row, kept) && h->row->kept ? h->row->kept : h->row->attempt);
 	SET(&set, detail, span_str(detail));
 	books_step(s->books, h, JOB_SUBMITTING, code, &set);
 }

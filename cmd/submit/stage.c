@@ -51,7 +51,7 @@ posted(void *arg, uint64_t job, enum settle_post how, uint64_t code, struct span
 static int
 wrong(enum code code, const char *chain, const char *why)
 {
-	diag(DIAG_ERROR, "setting", "code=%s chain=%s why=%s", code_word(code), diag_quote(chain), diag_quote(why));
+	fprintf(stderr, "%s: [chain %s]: %s: %s\n", diag_whoami(), chain, code_word(code), why);
 	return EXIT_USAGE;
 }
 

@@ -131,7 +131,8 @@ step(struct fetch *f, struct held *h, const struct want *w)
 {
 	struct row set = { 0 };
 
-	SET(&set, until_ms, w->until_ms);
+	if (w->state == IDENTITY_RESTING)
+		SET(&set, until_ms, w->until_ms);
 	SET(&set, detail, span_str(w->detail));
 	if (w->has_again)
 		SET(&set, again, w->again);
@@ -399,7 +400,6 @@ on_blocked(struct fetch *f, struct ident *i, const struct fetch_result *r)
 {
 	want_rest(f, i, f->o.backoff_max_ms, r->code, r->detail);
 	i->want.state = IDENTITY_BLOCKED;
-	i->want.until_ms = 0;
 	diag(DIAG_ERROR, "identity-blocked", "identity=%" PRIu64 " pubkey=%s", i->index, f->pubkeys[i->index]);
 }
 
@@ -580,6 +580,7 @@ void
 fetch_levels(struct fetch *f, struct tick *t)
 {
 	snprintf(t->chain, sizeof t->chain, "%s", f->chain);
+	t->types = f->o.types;
 	t->npolls = t->nready = 0;
 	for (size_t k = 0; k < f->o.n; k++)
 		if (f->idents[k].doing != FREE)

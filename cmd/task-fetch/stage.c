@@ -81,9 +81,9 @@ served_chain(struct stage *st)
 }
 
 static int
-wrong(const char *what, const char *name)
+wrong(const char *section, const char *name, const char *what)
 {
-	diag(DIAG_ERROR, "setting", "code=%s name=%s why=%s", code_word(CODE_SETTING), diag_quote(name), diag_quote(what));
+	fprintf(stderr, "%s: [%s%s%s]: %s: %s\n", diag_whoami(), section, *name ? " " : "", name, code_word(CODE_SETTING), what);
 	return EXIT_USAGE;
 }
 
@@ -94,15 +94,15 @@ check(struct task_fetch *t)
 
 	t->chain = served_chain(t->stage);
 	if (!*t->chain || !settings_given(s, "chain", t->chain, "coordinator"))
-		return wrong("no such [chain] with a coordinator: write chain = NAME in [stage task-fetch]", t->chain);
+		return wrong("chain", t->chain, "this stage serves one chain that has a coordinator: write chain = NAME in [stage task-fetch]");
 	t->coordinator = settings_text(s, "chain", t->chain, "coordinator");
 	if (!settings_given(s, "coordinator", t->coordinator, "url"))
-		return wrong("no such [coordinator] with a url", t->coordinator);
+		return wrong("coordinator", t->coordinator, "there is none of this name with a url");
 	if (!identity_types(settings_text(s, "coordinator", t->coordinator, "types")))
-		return wrong("types of [coordinator]: write some of chunk batch bundle", t->coordinator);
+		return wrong("coordinator", t->coordinator, "types: write some of chunk batch bundle");
 	const char *l2 = settings_text(s, "chain", t->chain, "l2");
 	if (*l2 && !settings_given(s, "l2", l2, "urls"))
-		return wrong("no such [l2] with urls", l2);
+		return wrong("l2", l2, "there is none of this name with urls");
 	return EXIT_DONE;
 }
 
@@ -141,7 +141,7 @@ open_identities(struct task_fetch *t)
 	stage_state_dir(t->stage);
 	if (identity_seed(path, true, seed, why) != 0) {
 		free(path);
-		return wrong(why, "seed");
+		return wrong("coordinator", t->coordinator, why);
 	}
 	free(path);
 	t->http = http_new(o.loop, (unsigned)settings_num(s, "coordinator", t->coordinator, "connections"));

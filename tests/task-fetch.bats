@@ -1,0 +1,75 @@
+# task-fetch.bats - prova-task-fetch and prova-submit as programs: options, settings, the seed.
+# shellcheck disable=SC2154 # stderr is bats'
+load helper
+
+@test "the usages are the man pages' synopses" {
+	for name in task-fetch submit; do
+		run -0 "prova-$name" -h
+		synopsis=$(mandoc -T ascii -O width=300 "$ROOT/man/prova-$name.8" | col -b | sed -n '/^SYNOPSIS/{n;s/^ *//;p}')
+		assert_output "usage: $synopsis"
+	done
+}
+
+@test "-n checks the settings without touching anything" {
+	run_dir
+	for name in task-fetch submit; do
+		run -0 "prova-$name" -n -c "$CONF"
+		assert_output "settings are fine"
+	done
+	assert_not_exist state/task-fetch
+	assert_not_exist run/submit.lock
+}
+
+@test "a chain, a coordinator or an L2 node that is not there is an error" {
+	run_dir
+	run -100 prova-task-fetch -n -c "$CONF" -O stage.chain=other
+	assert_output --partial "[chain other]"
+	run -100 prova-task-fetch -n -c "$CONF" -O chain:test.coordinator=nowhere
+	assert_output --partial "[coordinator nowhere]: setting: there is none of this name with a url"
+	run -100 prova-task-fetch -n -c "$CONF" -O chain:test.l2=nowhere
+	assert_output --partial "[l2 nowhere]: setting"
+	run -100 prova-task-fetch -n -c "$CONF" -O coordinator:test.types=brick
+	assert_output --partial "types: write some of chunk batch bundle"
+	run -100 prova-submit -n -c "$CONF" -O stage.chain=other
+	assert_output --partial "[chain other] needs coordinator"
+}
+
+@test "no verifier is an error, unless none is written" {
+	run_dir
+	sed -i '/^verify/d' "$CONF"
+	run -100 prova-submit -n -c "$CONF"
+	assert_output --partial "no-verifier: Write verify = PLUG-IN or verify = none in [chain]."
+	run -100 prova-submit -n -c "$CONF" -O chain:test.verify_chunk=none
+	assert_output --partial "no-verifier"
+	run -0 prova-submit -n -c "$CONF" -O chain:test.verify_chunk=none -O coordinator:test.types=chunk
+}
+
+@test "the seed is made once, private, and refused when it is not" {
+	run_dir
+	spawn fetch prova-task-fetch -c "$CONF"
+	wait_for logged fetch event=login-failed
+	assert_file_permission 600 state/task-fetch/seed
+	run -0 grep -cE '^[0-9a-f]{64}$' state/task-fetch/seed
+	before=$(cat state/task-fetch/seed)
+	stop fetch
+	spawn again prova-task-fetch -c "$CONF"
+	wait_for logged again event=login-failed
+	stop again
+	assert_equal "$(cat state/task-fetch/seed)" "$before"
+	chmod 644 state/task-fetch/seed
+	run -100 prova-task-fetch -c "$CONF"
+	assert_output --partial "the seed is open to others"
+}
+
+@test "neither ends because Coordinator and ledger are away" {
+	run_dir
+	spawn fetch prova-task-fetch -c "$CONF"
+	spawn submit prova-submit -c "$CONF"
+	wait_for logged fetch event=started
+	wait_for logged submit event=started
+	wait_for logged fetch event=login-failed
+	alive fetch
+	alive submit
+	stop fetch
+	stop submit
+}
