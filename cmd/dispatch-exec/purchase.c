@@ -335,6 +335,7 @@ on_allocated(struct purchase *p, struct order *o, struct held *h)
 {
 	uint64_t now = clock_ms(), able;
 
+	set_intended(p, o, false);	/* an earlier intent was refused */
 	if (!p->terms.known)
 		return later(p, o, h, CODE_PLUGIN_START, LOOK_MS);
 	if (now < o->not_before_ms)

@@ -456,6 +456,7 @@ static void
 take_back(struct core *c)
 {
 	state_undo(&c->state, 0);
+	memset(c->state.reserved_id, 0, sizeof c->state.reserved_id);	/* what was reserved is not known */
 	while (c->nentries) {
 		struct entry *e = &c->entries[--c->nentries];
 		judge_book(c, c->balances[e->account.n].account, -e->micro);
@@ -495,6 +496,10 @@ after_row(struct core *c, struct live *l)
 {
 	struct row r, w;
 
+	if (l->kind == ROW_JOB && l->rev == 1 && core_instance(c, l->by.instance)) {
+		state_row(l, &r);
+		room_fetched(c, core_instance(c, l->by.instance), r.identity);
+	}
 	if (l->kind == ROW_JOB && l->state >= STATE_END) {
 		state_row(l, &r);
 		state_row(l->work, &w);

@@ -794,9 +794,6 @@ judge_group(struct core *c, struct instance *inst, uint64_t seq, const struct wi
 	}
 	for (size_t i = mark; i < c->state.nchanges; i++)
 		add_row(rows, &nrows, state_changed(&c->state, i));
-	for (size_t i = 0; i < n; i++)
-		if (items[i].kind == ROW_JOB && items[i].from == 0)
-			room_fetched(c, inst, items[i].set.identity);
 	answer(c, inst, seq, CODE_OK, rows, nrows);
 }
 

@@ -78,6 +78,18 @@ struct sums {
 	uint64_t in_hand[CHAINS_MAX][TYPE_MAX + 1];	/* polling + unplaced + open */
 };
 
+static bool
+already_polls(const struct instance *i, uint64_t identity)
+{
+	for (size_t k = 0; k < i->tick->npolls; k++)
+		if (i->tick->polls[k].identity == identity)
+			return true;
+	for (size_t k = 0; k < i->ngrants; k++)
+		if (i->grants[k].identity == identity)
+			return true;
+	return false;
+}
+
 static void
 add_polls(struct core *c, const struct instance *i, struct sums *s)
 {
@@ -87,6 +99,10 @@ add_polls(struct core *c, const struct instance *i, struct sums *s)
 		s->in_hand[chain][i->tick->polls[k].type]++;
 	for (size_t k = 0; k < i->ngrants; k++)
 		s->in_hand[chain][i->grants[k].type]++;
+	/* cut off, and to be polled again: it may have brought a task already */
+	for (size_t k = 0; i->tick && k < i->tick->nready; k++)
+		if (i->tick->ready[k].type && !already_polls(i, i->tick->ready[k].identity))
+			s->in_hand[chain][i->tick->ready[k].type]++;
 }
 
 static void
@@ -185,18 +201,6 @@ polls_are_known(const struct core *c)
 	return true;
 }
 
-static bool
-already_polls(const struct instance *i, uint64_t identity)
-{
-	for (size_t k = 0; k < i->tick->npolls; k++)
-		if (i->tick->polls[k].identity == identity)
-			return true;
-	for (size_t k = 0; k < i->ngrants; k++)
-		if (i->grants[k].identity == identity)
-			return true;
-	return false;
-}
-
 static void
 grant(struct core *c, struct instance *i, uint64_t identity, uint64_t type, struct news *n)
 {
@@ -236,7 +240,8 @@ grant_to(struct core *c, struct instance *i, struct sums *s, struct news *n)
 		if (!type)
 			break;
 		grant(c, i, p->identity, type, n);
-		s->in_hand[chain][type]++;
+		if (!p->type)
+			s->in_hand[chain][type]++;
 	}
 	if (!n->ngrants)
 		return;

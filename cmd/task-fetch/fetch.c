@@ -576,6 +576,26 @@ note(struct fetch *f, struct tick *t)
 		note_idle(f, t);
 }
 
+/* The type of a poll that was cut off and may have brought a task; 0: none. */
+static uint64_t
+cut_off_type(struct fetch *f, const struct ident *i)
+{
+	struct held *h = row_of(f, i);
+
+	if (i->doing != FREE)
+		return 0;
+	return i->want.set && i->want.has_again ? i->want.again : h ? h->row->again : 0;
+}
+
+static bool
+is_stated(const struct tick *t, uint64_t identity)
+{
+	for (size_t k = 0; k < t->nready; k++)
+		if (t->ready[k].identity == identity)
+			return true;
+	return false;
+}
+
 void
 fetch_levels(struct fetch *f, struct tick *t)
 {
@@ -591,6 +611,10 @@ fetch_levels(struct fetch *f, struct tick *t)
 		if (is_ready(f, i))
 			t->ready[t->nready++] = (struct poll){ i->index, row_of(f, i)->row->again };
 	}
+	/* a poll that was cut off counts as under way until it is asked again */
+	for (size_t k = 0; k < f->o.n; k++)
+		if (cut_off_type(f, &f->idents[k]) && !is_stated(t, k))
+			t->polls[t->npolls++] = (struct poll){ k, cut_off_type(f, &f->idents[k]) };
 	/* one that was chosen to try the Coordinator goes behind the others */
 	if (f->polls.tries > 0 && t->nready)
 		f->turn = t->ready[0].identity + 1;

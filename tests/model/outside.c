@@ -258,10 +258,13 @@ take_order(struct world *w, struct seller *s, const char *key, unsigned task, ui
 	s->norders++;
 	*o = (struct order){ .task = task, .intent = intent, .taken_at = w->now, .done_at = w->now + world_draw(w, 4000) };
 	snprintf(o->key, sizeof o->key, "%s", key);
-	if (w->failures_left && world_draw(w, 4) == 0) {
+	if (w->tasks[task].type != TYPE_CHUNK || w->tasks[task].failed)
+		return o;		/* somebody else must be able to prove it */
+	w->tasks[task].failed = true;
+	if (w->failures_left && world_draw(w, 2) == 0) {
 		w->failures_left--;
 		o->fails = true;
-	} else if (w->lies_left && world_draw(w, 4) == 0) {
+	} else if (w->lies_left && world_draw(w, 2) == 0) {
 		w->lies_left--;
 		o->lies = true;
 	}

@@ -50,7 +50,7 @@ struct proc {
 
 enum row_at_coord { A_NONE, A_ASSIGNED, A_TAKEN, A_CLOSED };
 struct assignment { unsigned identity, task; enum row_at_coord state; uint64_t at; char uuid[24]; };
-struct coord_task { uint64_t type; bool verified; unsigned active; };
+struct coord_task { uint64_t type; bool verified, failed; unsigned active; };
 
 struct order { char key[96]; unsigned task; uint64_t intent, taken_at, done_at; bool fails, lies; };
 struct seller {
