@@ -67,6 +67,7 @@ fetch_new(const struct fetch_opts *o)
 
 	f->o = *o;
 	f->o.n = MIN2(o->n, POLLS_MAX);
+	f->o.types = o->types ? o->types : (1 << TYPE_CHUNK | 1 << TYPE_BATCH | 1 << TYPE_BUNDLE);
 	f->chain = xstrdup(o->chain);
 	f->coordinator = xstrdup(o->coordinator);
 	f->pubkeys = xzalloc(MAX2(f->o.n, 1) * sizeof *f->pubkeys);

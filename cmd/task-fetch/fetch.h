@@ -47,7 +47,7 @@ struct fetch_opts {
 	const char	*coordinator;		/* its name, for notes */
 	size_t		 n;			/* identities 0 .. n - 1; at most POLLS_MAX */
 	const char	*const *pubkeys;	/* n of them, hex */
-	uint64_t	 types;			/* that may be polled for: bits 1 << TYPE_CHUNK ... */
+	uint64_t	 types;			/* that may be polled for: bits 1 << TYPE_CHUNK ...; 0: all */
 	uint64_t	 poll_ms;		/* pause of an identity after "none now" */
 	uint64_t	 rest_ms;		/* first rest after a refusal */
 	uint64_t	 timeout_ms;		/* how long a poll can take */
