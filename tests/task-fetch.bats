@@ -73,3 +73,40 @@ load helper
 	stop fetch
 	stop submit
 }
+
+# devnet OPTION...: a Coordinator and an L2 node, and a run directory that knows them
+devnet() {
+	spawn devnet prova-devnet --listen 127.0.0.1:0 --l2-listen 127.0.0.1:0 --ports "$PWD/ports" "$@"
+	wait_for test -s ports
+	# shellcheck source=/dev/null
+	. ./ports
+	# shellcheck disable=SC2153 # the ports file has L2
+	export COORDINATOR_URL=http://127.0.0.1:$COORDINATOR L2_URL=http://127.0.0.1:$L2
+	run_dir
+}
+
+@test "without a ledger tasks are fetched and written as jobs" {
+	devnet --chunks 8
+	run -0 --separate-stderr prova-task-fetch -c "$CONF" -n 3 --ledger none -o -
+	assert_equal "${#lines[@]}" 3
+	run -0 jq -s -r '(map(.uuid) | unique | length), (map(.identity) | unique | length), .[0].kind, .[0].state, .[0].type,
+		(.[0].body | @base64d | fromjson | .block_hashes | length)' <<<"$output"
+	assert_output "3
+3
+job
+fetched
+chunk
+2"
+}
+
+@test "both forms of signature are understood" {
+	devnet --chunks 8
+	run -0 --separate-stderr prova-task-fetch -c "$CONF" -n 1 --ledger none -o - -O coordinator:test.signature=6
+	assert_equal "${#lines[@]}" 1
+}
+
+@test "when no identity can get another task the generator ends with 111" {
+	devnet --chunks 8
+	run -111 --separate-stderr prova-task-fetch -c "$CONF" -n 5 --ledger none -o -
+	assert_equal "${#lines[@]}" 4
+}
