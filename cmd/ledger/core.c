@@ -296,10 +296,23 @@ on_bye(struct core *c, struct instance *i, const struct wire *w)
 	i->nroute = 0;
 }
 
+/* Who has nothing to do hears once a second that we are here, and what time it is. */
+static void
+on_tick(struct core *c, struct instance *i, const struct wire *w)
+{
+	room_tick(c, i, w);
+	if (c->now_ms < i->beat_ms)
+		return;
+	i->beat_ms = c->now_ms + BEAT_MS;
+	struct wire_head h = core_head(c, i);
+	wire_put_rows(&c->scratch, WIRE_NEWS, &h, i->serial, 0, (struct span){ 0 }, false);
+	core_send(c, i, &c->scratch);
+}
+
 static const struct {
 	enum wire_kind kind;
 	void (*fn)(struct core *, struct instance *, const struct wire *);
-} handlers[] = { { WIRE_MOVE, on_move }, { WIRE_ASK, on_ask }, { WIRE_TICK, room_tick }, { WIRE_BYE, on_bye } };
+} handlers[] = { { WIRE_MOVE, on_move }, { WIRE_ASK, on_ask }, { WIRE_TICK, on_tick }, { WIRE_BYE, on_bye } };
 
 static void
 begin_turn(struct core *c)

@@ -11,6 +11,7 @@
 
 enum {
 	TICK_EVERY_MS	= 500,
+	BEAT_MS		= 1000,
 	LEVEL_LIFE_MS	= 3 * TICK_EVERY_MS + 100,
 	STEPS		= 5,		/* of the growing retry */
 	MESSAGE_FILL	= 56000,	/* of results or rows in one message */
@@ -41,7 +42,7 @@ struct instance {
 	uint8_t		 route[255];
 	size_t		 nroute;
 	int64_t		 uid;
-	uint64_t	 heard_ms, tick_ms, hellos, serial;
+	uint64_t	 heard_ms, tick_ms, hellos, serial, beat_ms;
 	uint64_t	 refused_seq;		/* for RULE(REFUSED_NOT_KEPT) */
 	struct tick	*tick;			/* its levels */
 	struct grant	*grants;		/* given since the last TICK that knew of them */

@@ -754,6 +754,17 @@ add_row(struct live **rows, size_t *n, struct live *l)
 		rows[(*n)++] = l;
 }
 
+/* Jobs of a work that keeps a proof now are submit's turn, although they did not move. */
+static void
+add_woken(struct live **rows, size_t *n, const struct live *work)
+{
+	if (!work || work->kind != ROW_WORK || !work->kept)
+		return;
+	for (struct live *l = work->children; l; l = l->sibling)
+		if (l->kind == ROW_JOB && l->state > JOB_FETCHED && l->state < JOB_SUBMITTING)
+			add_row(rows, n, l);
+}
+
 /* The rows of a refusal: those that the items name, as they are. */
 static void
 refuse(struct core *c, struct instance *inst, uint64_t seq, enum code code, const struct wire_item *items, size_t n)
@@ -794,6 +805,8 @@ judge_group(struct core *c, struct instance *inst, uint64_t seq, const struct wi
 	}
 	for (size_t i = mark; i < c->state.nchanges; i++)
 		add_row(rows, &nrows, state_changed(&c->state, i));
+	for (size_t i = mark; i < c->state.nchanges; i++)
+		add_woken(rows, &nrows, state_changed(&c->state, i));
 	answer(c, inst, seq, CODE_OK, rows, nrows);
 }
 
