@@ -202,7 +202,8 @@ coord_put_text(struct buf *b, struct span s)
 			buf_printf(b, "\\u%04x", c);
 		}
 	}
-	buf_put(b, s.p + from, s.n - from);
+	if (from < s.n)
+		buf_put(b, s.p + from, s.n - from);
 	buf_putc(b, '"');
 }
 

@@ -523,10 +523,12 @@ clear(const struct gobind_type *type, struct span *values)
 static bool
 read_value(struct span s, const struct gobind_type *type, struct span *values, struct buf *why, struct text *rest)
 {
-	struct text t = { s.p, s.p + s.n, why };
+	struct text t = { s.p, s.p, why };
 	struct place here = { .type = type, .why = why };
 
 	clear(type, values);
+	if (s.n)
+		t.end += s.n;
 	skip_blanks(&t);
 	if (t.p == t.end) {
 		if (why)
