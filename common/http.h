@@ -1,7 +1,8 @@
 /* http.h - floor 4: many HTTP exchanges at once as a client (libcurl, multi_socket on the loop).
  *
- * Redirects are never followed, Expect is never sent, CAPATH is off.  A call
- * ends exactly once, by its done function, unless it is cancelled. */
+ * Redirects are never followed, Expect is never sent, CAPATH and the environment's
+ * proxies are off.  A call ends exactly once, by its done function, unless it is
+ * cancelled.  sink and may_send may cancel calls, but not start any. */
 #ifndef PROVA_HTTP_H
 #define PROVA_HTTP_H
 

@@ -20,7 +20,7 @@ struct httpd_opts {
 	unsigned	 max_connections;
 	unsigned	 idle_s;
 	httpd_fn	*handler;
-	/* the peer went away before the answer: the request must not be used any more; may be NULL */
+	/* the peer went away (or closed its side) before the answer: the request must not be used any more; may be NULL */
 	httpd_fn	*gone;
 	void		*arg;
 };
