@@ -47,6 +47,7 @@ struct instance {
 	struct tick	*tick;			/* its levels */
 	struct grant	*grants;		/* given since the last TICK that knew of them */
 	size_t		 ngrants, cap_grants;
+	uint64_t	 last_type;		/* granted to it */
 	bool		 capacity_due, ask_due;
 	struct outbox	 out;			/* results of this turn */
 	uint64_t	 before_seq, before_epoch;	/* as committed, for a failed turn */

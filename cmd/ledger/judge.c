@@ -765,6 +765,16 @@ add_woken(struct live **rows, size_t *n, const struct live *work)
 			add_row(rows, n, l);
 }
 
+/* A row that changed; of a work whose proof is there now, the jobs that it settles too. */
+static void
+add_touched(struct live **rows, size_t *n, struct live *l)
+{
+	add_row(rows, n, l);
+	for (struct live *job = l && l->kind == ROW_WORK && l->kept ? l->children : NULL; job; job = job->sibling)
+		if (job->kind == ROW_JOB && job->state >= JOB_READY && job->state <= JOB_PLACED)
+			add_row(rows, n, job);
+}
+
 /* The rows of a refusal: those that the items name, as they are. */
 static void
 refuse(struct core *c, struct instance *inst, uint64_t seq, enum code code, const struct wire_item *items, size_t n)
@@ -804,7 +814,7 @@ judge_group(struct core *c, struct instance *inst, uint64_t seq, const struct wi
 		return;
 	}
 	for (size_t i = mark; i < c->state.nchanges; i++)
-		add_row(rows, &nrows, state_changed(&c->state, i));
+		add_touched(rows, &nrows, state_changed(&c->state, i));
 	for (size_t i = mark; i < c->state.nchanges; i++)
 		add_woken(rows, &nrows, state_changed(&c->state, i));
 	answer(c, inst, seq, CODE_OK, rows, nrows);

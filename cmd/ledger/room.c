@@ -156,23 +156,17 @@ sharing(const struct core *c, uint64_t type)
 static bool
 shared_slots_left(const struct core *c, const struct sums *s, uint64_t type)
 {
-	uint64_t set = sharing(c, type), slots = 0, used = 0, ahead = 0;
+	uint64_t set = sharing(c, type), slots = 0, used = 0;
 
 	for (size_t k = 0; k < c->ninstances; k++) {
 		const struct instance *i = c->instances[k];
 		if (i->principal & (BY_DISPATCH | BY_COORDINATOR) && level_lives(c, i) && i->tick->types & set)
 			slots += i->tick->slots;
 	}
-	for (uint16_t ch = 0; ch < c->state.nchains; ch++)
-		for (uint64_t t = 1; t <= TYPE_MAX; t++) {
-			if (!(set >> t & 1))
-				continue;
-			used += s->in_hand[ch][t];
-			/* room above the slots is what the operator wants fetched ahead */
-			uint64_t room = room_stated(c, ch, t);
-			ahead = MAX2(ahead, room);
-		}
-	return used < MAX2(slots, slots ? ahead : 0);
+	for (size_t chain = 0; chain < c->state.nchains; chain++)
+		for (uint64_t t = 1; t <= TYPE_MAX; t++)
+			used += set >> t & 1 ? s->in_hand[chain][t] : 0;
+	return used < slots;
 }
 
 static bool
@@ -212,16 +206,16 @@ grant(struct core *c, struct instance *i, uint64_t identity, uint64_t type, stru
 	n->grants[n->ngrants++] = (struct poll){ identity, type };
 }
 
-/* The type with room whose share of it is used least; 0 none. */
+/* The next type, in turn, that its task-fetch polls for and that has room; 0 none. */
 static uint64_t
-best_type(const struct core *c, const struct sums *s, uint16_t chain)
+next_type(const struct core *c, const struct sums *s, uint16_t chain, struct instance *i)
 {
-	uint64_t best = 0;
-
-	for (uint64_t t = TYPE_MAX; t >= 1; t--)
-		if (has_room(c, s, chain, t) && (!best || s->in_hand[chain][t] < s->in_hand[chain][best]))
-			best = t;
-	return best;
+	for (uint64_t k = 1; k <= TYPE_MAX; k++) {
+		uint64_t t = (i->last_type + k - 1) % TYPE_MAX + 1;
+		if (i->tick->types >> t & 1 && has_room(c, s, chain, t))
+			return i->last_type = t;
+	}
+	return 0;
 }
 
 static void
@@ -236,9 +230,9 @@ grant_to(struct core *c, struct instance *i, struct sums *s, struct news *n)
 		struct live *l = state_identity_of(&c->state, span_str(c->state.chains[chain]), p->identity);
 		if (!l || l->state != IDENTITY_IDLE || already_polls(i, p->identity))
 			continue;
-		uint64_t type = p->type ? p->type : best_type(c, s, chain);
+		uint64_t type = p->type ? p->type : next_type(c, s, chain, i);
 		if (!type)
-			break;
+			continue;	/* one that was cut off may stand behind it */
 		grant(c, i, p->identity, type, n);
 		if (!p->type)
 			s->in_hand[chain][type]++;

@@ -207,7 +207,7 @@ state_joined(const struct state *s, const struct live *l, struct row *r)
 	SET(r, work_rev, w.rev);
 	if (l->kind != ROW_JOB || !w.kept)
 		return;
-	struct live *kept = state_find(s, ROW_ATTEMPT, w.kept);
+	struct live *kept = state_find(s, ROW_ATTEMPT, l->state == JOB_SUBMITTING ? r->attempt : w.kept);
 	struct row proof;
 	if (kept) {
 		state_row(kept, &proof);

@@ -15,6 +15,8 @@ judge_hear(struct world *w, struct span message)
 		world_blame(w, "the ledger sent a message that does not decode: %s", why);
 		return;
 	}
+	for (size_t i = 0; i < w->ear->news.ngrants; i++)
+		world_say(w, "granted: identity %" PRIu64 " type %" PRIu64, w->ear->news.grants[i].identity, w->ear->news.grants[i].type);
 	for (size_t i = 0; i < w->ear->nresults; i++)
 		for (size_t k = 0; k < w->ear->results[i].n; k++) {
 			const struct row *r = &w->ear->rows[w->ear->results[i].first + k].row;
