@@ -115,6 +115,25 @@ $(FZ)/bin/$1: $(FZ)/tests/fuzz/$1.o $(call uses,$(FZ),tests/fuzz/$1.c) $(FZ)/lib
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$f)))
 
+# The protocol, simulated: the shipped objects, and a build whose rules can be left out.
+MODEL_USES := cmd/ledger.a cmd/task-fetch.a cmd/allocate.a cmd/dispatch-exec.a cmd/submit.a libcommon.a
+MUTANTS    := build/mutants
+$(eval $(call variant,$(MUTANTS),$(CC) $(ALL_CPPFLAGS) -DRULES_CAN_FAIL $(ALL_CFLAGS)))
+
+define model_rule
+$1/tests/model/model: $(patsubst %.c,$1/%.o,$(wildcard tests/model/*.c)) $(addprefix $1/,$(MODEL_USES))
+	@echo "  LINK model"
+	@$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(PKG_LIBS)
+endef
+$(eval $(call model_rule,$(B)))
+$(eval $(call model_rule,$(MUTANTS)))
+
+model: $(B)/tests/model/model
+	@$< -n $(MODEL_RUNS)
+
+model-mutants: $(MUTANTS)/tests/model/model
+	@tests/model/mutants $<
+
 # what the lints ask about codes and settings
 $(B)/tests/lint/tables: $(B)/tests/lint/tables.o $(B)/libcommon.a
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -167,4 +186,4 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: all units replays tables check check-replay fuzz where install uninstall clean
+.PHONY: model model-mutants all units replays tables check check-replay fuzz where install uninstall clean

@@ -24,8 +24,19 @@
 #define NORETURN	__attribute__((noreturn))
 #define NELEM(a)	(sizeof(a) / sizeof((a)[0]))
 
-#define MIN2(a, b)	((a) < (b) ? (a) : (b))
-#define MAX2(a, b)	((a) > (b) ? (a) : (b))
+/* The smaller, the larger of two numbers that are not negative.  Functions, since a macro's
+ * argument may be a call. */
+static inline uint64_t
+MIN2(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static inline uint64_t
+MAX2(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
 
 /* Exit statuses; prova(7) explains them. */
 enum {

@@ -595,7 +595,7 @@ watch_ledger(struct world *w, struct event *e)
 void
 faults_begin(struct world *w)
 {
-	static const uint64_t every[] = { 1000, 4000, 15000 };
+	static const uint64_t every[] = { 400, 1500, 6000 };
 
 	world_post(w, 500, watch_ledger, NULL);
 	world_post(w, 100, next_fault, NULL)->a = every[world_draw(w, NELEM(every))];

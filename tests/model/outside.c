@@ -256,7 +256,7 @@ take_order(struct world *w, struct seller *s, const char *key, unsigned task, ui
 		return o - 1;
 	}
 	s->norders++;
-	*o = (struct order){ .task = task, .intent = intent, .taken_at = w->now, .done_at = w->now + world_draw(w, 4000) };
+	*o = (struct order){ .task = task, .intent = intent, .taken_at = w->now, .done_at = w->now + world_draw(w, 8000) };
 	snprintf(o->key, sizeof o->key, "%s", key);
 	if (w->tasks[task].type != TYPE_CHUNK || w->tasks[task].failed)
 		return o;		/* somebody else must be able to prove it */
