@@ -18,6 +18,45 @@ tool_settings(struct tool *t)
 	return t->args.settings;
 }
 
+/* Where a program beside this one lies, in a static buffer. */
+static const char *
+beside(const char *program)
+{
+	static char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+
+	path[n > 0 ? n : 0] = '\0';
+	char *slash = strrchr(path, '/');
+	if (!slash || (size_t)snprintf(slash + 1, sizeof path - (size_t)(slash + 1 - path), "%s", program) >=
+	    sizeof path - (size_t)(slash + 1 - path) || access(path, X_OK) != 0)
+		return program;
+	return path;
+}
+
+char **
+tool_argv(struct tool *t, const char *program, const char *const *more)
+{
+	const struct args *a = &t->args;
+	size_t n = 0, nmore = 0;
+
+	while (more[nmore])
+		nmore++;
+	char **argv = xmalloc((6 + 2 * a->noverrides + nmore) * sizeof *argv);
+	argv[n++] = (char *)beside(program);
+	if (a->file) {
+		argv[n++] = "-c";
+		argv[n++] = (char *)a->file;
+	}
+	for (size_t i = 0; i < a->noverrides; i++) {
+		argv[n++] = "-O";
+		argv[n++] = (char *)a->overrides[i];
+	}
+	for (size_t i = 0; i < nmore; i++)
+		argv[n++] = (char *)more[i];
+	argv[n] = NULL;
+	return argv;
+}
+
 void
 tool_wrong(struct tool *t, const char *fmt, ...)
 {

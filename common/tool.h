@@ -28,6 +28,10 @@ struct tool_def {
 int	tool_main(const struct tool_def *, int argc, char **argv);
 
 struct settings *tool_settings(struct tool *);
+/* The call of another Prova program with the same settings file and overrides, and `more` behind them (NULL-ended): owned,
+ * NULL-ended, to be freed as one; its texts are borrowed.  The program beside this one is meant; where there is none,
+ * the one in PATH: argv[0] may have no slash. */
+char	**tool_argv(struct tool *, const char *program, const char *const *more) MUSTCHECK;
 /* Say what is wrong with the call, and the usage; exit 100. */
 void	tool_wrong(struct tool *, const char *fmt, ...) PRINTF(2, 3) NORETURN;
 /* Standard output could not be written: false, having said so.  Call it last: return tool_flushed() ? status : 111. */

@@ -1,0 +1,133 @@
+/* check.c - prova check: would it work?  The settings as each stage judges them; --online
+ * also everything that they name (online.c). */
+#include "cmd/prova/commands.h"
+#include "cmd/prova/report.h"
+#include "common/diag.h"
+#include "common/bytes.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+
+void
+report_say(struct report *r, bool good, const char *what, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("%-5s %s: ", good ? "ok" : "FAIL", what);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+	*(good ? &r->good : &r->bad) += 1;
+}
+
+/* Kinds of stages, and whether each provider has one of its own. */
+static const struct { const char *kind; bool by_provider; } kinds[] = {
+	{ "ledger", false }, { "task-fetch", false }, { "trace-build", false }, { "allocate", false },
+	{ "dispatch-exec", true }, { "submit", false },
+};
+
+/* Run a program, its standard output thrown away, its standard error kept.  Its exit status; -1: it could not be run. */
+static int
+run(char **argv, struct buf *said)
+{
+	int fds[2], status;
+	ssize_t n;
+
+	if (pipe(fds) != 0)
+		die_sys("pipe");
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid < 0)
+		die_sys("fork");
+	if (pid == 0) {
+		int nowhere = open("/dev/null", O_WRONLY);
+		dup2(nowhere, 1);
+		dup2(fds[1], 2);
+		close(fds[0]);
+		close(fds[1]);
+		execvp(argv[0], argv);
+		die_sys("%s", argv[0]);
+	}
+	close(fds[1]);
+	while ((n = read(fds[0], buf_room(said, 4096), 4096)) > 0 || (n < 0 && errno == EINTR))
+		said->n += n > 0 ? (size_t)n : 0;
+	close(fds[0]);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_BUG;
+}
+
+static void
+check_instance(struct tool *t, struct report *r, const char *kind, const char *instance)
+{
+	char *program = xprintf("prova-%s", kind), *what = xprintf("settings of %s", instance);
+	bool ledger = strcmp(kind, "ledger") == 0;
+	char **argv = tool_argv(t, program, (const char *const[]){ "-n", ledger ? NULL : "-I", instance, NULL });
+	struct buf said = { 0 };
+	int status = run(argv, &said);
+
+	while (said.n && said.p[said.n - 1] == '\n')
+		said.n--;
+	report_say(r, status == EXIT_DONE, what, "%s", status == EXIT_DONE ? "fine" : said.n ? buf_cstr(&said) : "its check failed");
+	buf_free(&said);
+	free(argv);
+	free(program);
+	free(what);
+}
+
+/* Instances "KIND.X" that have a section of their own; else, where that says all, KIND. */
+static void
+check_kind(struct tool *t, struct report *r, const char *kind)
+{
+	const struct settings *s = tool_settings(t);
+	size_t n = strlen(kind), found = 0;
+	const char *name;
+
+	for (size_t i = 0; (name = settings_name(s, "stage", i)); i++)
+		if (strncmp(name, kind, n) == 0 && name[n] == '.') {
+			check_instance(t, r, kind, name);
+			found++;
+		}
+	if (!found)
+		check_instance(t, r, kind, kind);
+}
+
+static void
+check_providers(struct tool *t, struct report *r, const char *kind)
+{
+	const struct settings *s = tool_settings(t);
+	const char *name;
+
+	for (size_t i = 0; (name = settings_name(s, "provider", i)); i++) {
+		char *instance = xprintf("%s.%s", kind, name);
+		check_instance(t, r, kind, instance);
+		free(instance);
+	}
+	if (!settings_name(s, "provider", 0))
+		report_say(r, false, "settings", "there is no [provider]: nobody proves");
+}
+
+void
+check_settings(struct tool *t, struct report *r)
+{
+	for (size_t i = 0; i < NELEM(kinds); i++)
+		(kinds[i].by_provider ? check_providers : check_kind)(t, r, kinds[i].kind);
+}
+
+int
+check_run(struct tool *t, int argc, char **argv)
+{
+	struct report r = { 0 };
+	struct opts o = { .n = 0 };
+
+	opts_read(t, argc, argv, "N", &o);
+	if (o.noperands)
+		tool_wrong(t, "check takes no operand");
+	check_settings(t, &r);
+	if (o.online)
+		check_online(t, &r);
+	printf("%u are well, %u are not\n", r.good, r.bad);
+	return !tool_flushed() ? EXIT_SYSTEM : r.bad ? EXIT_NO : EXIT_DONE;
+}

@@ -1,0 +1,11 @@
+/* why.h - why is nothing happening?  One line, from what the ledger says of itself. */
+#ifndef PROVA_WHY_H
+#define PROVA_WHY_H
+
+#include "common/json.h"
+
+/* The first that holds: the store is in trouble; a kind of stage is missing; the stage where rows wait says why;
+ * there is no room; the stages have work; there is nothing to do. */
+void	why_line(const struct json *status, char *out, size_t size);
+
+#endif
