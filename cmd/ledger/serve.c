@@ -12,6 +12,7 @@
 
 #include "cmd/ledger/checkpoint.h"
 #include "cmd/ledger/core.h"
+#include "cmd/ledger/query.h"
 #include "cmd/ledger/sweep.h"
 #include "common/clock.h"
 #include "common/codes.h"
@@ -43,6 +44,7 @@ struct ledger {
 	struct core_chain	*chains;
 	struct core		*core;
 	struct checkpoint	*checkpoint;	/* NULL: the store needs none */
+	struct query		*query;
 	struct loop_timer	 wake, watchdog;
 	uint64_t		 publish_ms;
 	struct buf		 status_json;
@@ -159,6 +161,7 @@ publish(struct ledger *l, uint64_t now)
 		return;
 	l->publish_ms = now + PUBLISH_MS;
 	gather_status(l);
+	query_publish(l->query, SPAN_OF(&l->status_json));
 	notify_status(core_in_trouble(l->core) ? "the store takes no writes" : "at work");
 }
 
@@ -177,7 +180,7 @@ turn(void *arg)
 	struct ledger *l = arg;
 	bool active;
 
-	if (!l->core)
+	if (!l->query)		/* the last thing that is opened */
 		return false;
 	uint64_t next = core_turn(l->core, &active), now = clock_ms();
 	if (!active) {
@@ -317,6 +320,24 @@ start_checkpoints(struct ledger *l)
 	return EXIT_SYSTEM;
 }
 
+/* For `prova status` and the like. */
+static int
+start_queries(struct ledger *l)
+{
+	const struct settings *s = l->settings;
+	char why[WHY_BYTES], *endpoint = xprintf("ipc://%s/query", common_text(s, "run_dir"));
+
+	if (l->core)
+		l->query = query_start(&(struct query_opts){ .loop = l->loop, .socks = l->socks, .endpoint = endpoint,
+		    .db = l->ops == &store_sqlite ? common_text(s, "store") : NULL,
+		    .blobs_dir = common_text(s, "blobs_dir") }, why);
+	free(endpoint);
+	if (l->query || !l->core)
+		return EXIT_DONE;
+	diag(DIAG_ERROR, "query-failed", "why=%s", diag_quote(why));
+	return EXIT_SYSTEM;
+}
+
 static void
 start_turns(struct ledger *l)
 {
@@ -345,8 +366,8 @@ start(struct ledger *l)
 	start_turns(l);
 	if (l->ops == &store_sqlite)
 		make_store_dir(l);
-	if ((status = open_store(l)) == EXIT_DONE)
-		status = start_checkpoints(l);
+	if ((status = open_store(l)) == EXIT_DONE && (status = start_checkpoints(l)) == EXIT_DONE)
+		status = start_queries(l);
 	return status;
 }
 
@@ -367,6 +388,7 @@ static void
 close_all(struct ledger *l)
 {
 	sweep_free(&l->sweep);
+	query_stop(&l->query);
 	checkpoint_stop(&l->checkpoint);
 	core_free(&l->core);
 	if (l->store)
