@@ -104,8 +104,8 @@ blob_dir(const struct blobs *b)
 const char *
 blob_path(const struct blobs *blobs, const uint8_t hash[HASH_BYTES])
 {
-	static char ring[4][PATH_MAX];
-	static unsigned turn;
+	static _Thread_local char ring[4][PATH_MAX];
+	static _Thread_local unsigned turn;
 	char *path = ring[turn++ % NELEM(ring)];
 	struct buf hex = { 0 };
 
