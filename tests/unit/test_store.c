@@ -645,6 +645,15 @@ a_full_disk_is_trouble_that_passes(void **state)
 	assert_int_equal(umount(b->dir), 0);
 }
 
+static int
+check(struct bench *b, const char *blobs_dir, struct buf *json)
+{
+	buf_reset(json);
+	int ok = query_check_file(b->db, blobs_dir, json);
+	buf_cstr(json);
+	return ok;
+}
+
 /* Commits ids as long as it lives, and says each one after its commit. */
 static void
 commit_for_ever(struct bench *b, int out)
@@ -669,6 +678,7 @@ static void
 a_kill_loses_nothing_committed(void **state)
 {
 	struct bench *b = *state;
+	struct buf json = { 0 };
 
 	for (int round = 0; round < 5; round++) {
 		int ends[2];
@@ -686,11 +696,14 @@ a_kill_loses_nothing_committed(void **state)
 		}
 		close(ends[0]);
 		waitpid(pid, NULL, 0);
+		assert_int_equal(check(b, NULL, &json), 0);	/* reads what the log has */
+		assert_non_null(strstr((char *)json.p, "work 19 has no history"));
 		reopen(b);
 		assert_true(last >= 20);
 		for (id = 1; id <= last; id++)
 			assert_int_equal(is_there(b, ROW_WORK, id), id % 8 != 0);
 	}
+	buf_free(&json);
 }
 
 /* --- checkpoints --- */
@@ -718,15 +731,6 @@ the_log_starts_again_under_load(void **state)
 }
 
 /* --- check --- */
-
-static int
-check(struct bench *b, const char *blobs_dir, struct buf *json)
-{
-	buf_reset(json);
-	int ok = query_check_file(b->db, blobs_dir, json);
-	buf_cstr(json);
-	return ok;
-}
 
 static void
 a_right_store_passes_the_check(void **state)
