@@ -46,7 +46,7 @@ struct books {
 	struct books_ops ops;
 	void		*arg;
 	struct wire	*in;
-	uint64_t	 epoch, term, welcome_term, seq, serial;
+	uint64_t	 epoch, last_epoch, term, welcome_term, seq, serial;
 	bool		 said_hello;	/* HELLO is under way */
 	uint64_t	 hello_ms, hello_wait_ms, heard_ms, tick_ms, now_ms;
 	int64_t		 wall_offset_ms;
@@ -425,6 +425,7 @@ begin_anew(struct books *b, uint64_t epoch)
 	drop_asks(b);
 	if (RULE(MEMORY_OUTLIVES_EPOCH))
 		forget_passed(b);
+	b->last_epoch = MAX2(b->last_epoch, b->epoch);
 	b->epoch = epoch;
 	b->seq = 0;
 	b->serial = 0;
@@ -441,9 +442,9 @@ begin_anew(struct books *b, uint64_t epoch)
 static void
 on_welcome(struct books *b, const struct wire *w)
 {
-	if (w->epoch < b->epoch)
-		return;
-	if (w->epoch > b->epoch)
+	if (w->epoch != b->epoch && w->epoch <= b->last_epoch)
+		return;			/* an epoch that is over: we were fenced since */
+	if (w->epoch != b->epoch)
 		begin_anew(b, w->epoch);
 	b->said_hello = false;
 	b->hello_wait_ms = 0;
@@ -471,7 +472,8 @@ on_fenced(struct books *b, const struct wire *w)
 static void
 on_refuse(struct books *b, const struct wire *w)
 {
-	diag(DIAG_WARN, "refused", "code=%s", code_word(w->code));
+	if (w->code != CODE_STANDBY)
+		diag(DIAG_WARN, "refused", "code=%s", code_word(w->code));
 	b->said_hello = false;
 }
 
@@ -502,7 +504,8 @@ settle_row(struct books *b, const struct wire *w, const struct wire_row *r, bool
 		return;
 	}
 	if (ok) {
-		mark_passed(b, key, r->row.rev);
+		/* what it was, not what it has become: that may come back to us */
+		mark_passed(b, key, r->row.rev - 1);
 		if (r->next && w->names[r->next - 1].inbox.n) {
 			wire_put_offer(&b->out, &r->row);
 			b->ops.offer(b->arg, w->names[r->next - 1].inbox, SPAN_OF(&b->out));

@@ -587,10 +587,10 @@ find_row(struct trial *t)
 }
 
 static void
-put(struct trial *t)
+put(struct trial *t, uint64_t to)
 {
 	SET(&t->row, rev, t->row.rev + 1);
-	SET(&t->row, state, t->it->to);
+	SET(&t->row, state, to);
 	SET(&t->row, code, t->it->code);
 	SET(&t->row, at_ms, t->c->wall_ms);
 	t->live = state_put(&t->c->state, &t->row, &t->by);
@@ -622,7 +622,7 @@ judge_item(struct trial *t)
 		code = hook->check(t);
 	if (code != CODE_OK)
 		return code;
-	put(t);
+	put(t, t->it->to);
 	if (hook->after)
 		hook->after(t);
 	return CODE_OK;
@@ -690,7 +690,9 @@ judge_fact(struct trial *t)
 	if (t->it->to == ATTEMPT_PROVED)
 		SET(&t->row, verified_ms, t->c->wall_ms);
 	row_merge(&t->row, &t->it->set, BIT(handle) | BIT(proof) | BIT(proof_blob) | BIT(proof_bytes) | BIT(detail));
-	put(t);
+	if (t->it->to == ATTEMPT_PROVED && t->live->state == ATTEMPT_ALLOCATED)
+		put(t, ATTEMPT_PROVING);	/* a proof implies an order */
+	put(t, t->it->to);
 	if (t->it->to == ATTEMPT_PROVED)
 		refresh_work(t->c, t->live->work);
 	return CODE_OK;

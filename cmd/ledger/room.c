@@ -57,7 +57,8 @@ room_tick(struct core *c, struct instance *i, const struct wire *w)
 		i->capacity_due = true;
 	take_levels(i->tick, &w->tick);
 	i->tick_ms = c->now_ms;
-	keep_unheard_grants(i, w->serial);
+	/* what it heard in an older term says nothing of this term's grants */
+	keep_unheard_grants(i, w->term == c->term ? w->serial : 0);
 }
 
 /* The task is here: the poll that brought it is over. */
