@@ -32,12 +32,17 @@ struct blob_writer {
 	struct sha256	 sha;
 };
 
+/* Below a set-group-id directory the kernel sets that bit by itself; a sandbox may forbid us to. */
 static int
 make_dir(const char *path)
 {
-	if (mkdir(path, DIR_MODE & 0777) == 0)
-		return chmod(path, DIR_MODE);
-	return errno == EEXIST ? 0 : -1;
+	struct stat st;
+
+	if (mkdir(path, DIR_MODE & 0777) != 0)
+		return errno == EEXIST ? 0 : -1;
+	if (stat(path, &st) != 0)
+		return -1;
+	return (st.st_mode & 07777) == DIR_MODE ? 0 : chmod(path, DIR_MODE);
 }
 
 static int

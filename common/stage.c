@@ -155,7 +155,7 @@ stage_state_dir(struct stage *st)
 		die(EXIT_USAGE, "state_dir %s: too long", parent);
 	if (st->args.check)
 		return st->state_dir;
-	if (mkdir(parent, 02770) != 0 && errno != EEXIST)
+	if (mkdir(parent, 0770) != 0 && errno != EEXIST)
 		die_sys("%s", parent);
 	if (mkdir(st->state_dir, 0700) != 0 && errno != EEXIST)
 		die_sys("%s", st->state_dir);
@@ -389,7 +389,7 @@ take_lock(struct stage *st)
 	const char *run = common_text(st, "run_dir");
 	char path[300];
 
-	if (mkdir(run, 02770) != 0 && errno != EEXIST)
+	if (mkdir(run, 0770) != 0 && errno != EEXIST)
 		die_sys("%s", run);
 	snprintf(path, sizeof path, "%s/%s.lock", run, stage_name(st));
 	st->lock = lock_take(path);

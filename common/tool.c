@@ -44,11 +44,11 @@ tool_argv(struct tool *t, const char *program, const char *const *more)
 	char **argv = xmalloc((6 + 2 * a->noverrides + nmore) * sizeof *argv);
 	argv[n++] = (char *)beside(program);
 	if (a->file) {
-		argv[n++] = "-c";
+		argv[n++] = (char *)"-c";
 		argv[n++] = (char *)a->file;
 	}
 	for (size_t i = 0; i < a->noverrides; i++) {
-		argv[n++] = "-O";
+		argv[n++] = (char *)"-O";
 		argv[n++] = (char *)a->overrides[i];
 	}
 	for (size_t i = 0; i < nmore; i++)

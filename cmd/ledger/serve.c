@@ -224,7 +224,7 @@ take_lock(struct ledger *l)
 	const char *run = common_text(l->settings, "run_dir");
 	char *path = xprintf("%s/ledger.lock", run);
 
-	make_dir(run, 02770);
+	make_dir(run, 0770);
 	l->lock = lock_take(path);
 	if (l->lock < 0 && errno == EWOULDBLOCK)
 		die(EXIT_USAGE, "%s: %s: %s  %s", path, code_word(CODE_LOCKED), code_sentence(CODE_LOCKED),
@@ -257,7 +257,7 @@ make_store_dir(struct ledger *l)
 
 	if (slash && slash != path) {
 		*slash = '\0';
-		make_dir(common_text(l->settings, "state_dir"), 02770);
+		make_dir(common_text(l->settings, "state_dir"), 0770);
 		make_dir(path, 0700);
 	}
 	free(path);
