@@ -134,8 +134,8 @@ model: $(B)/tests/model/model
 model-mutants: $(MUTANTS)/tests/model/model
 	@tests/model/mutants $<
 
-# what the lints ask about codes and settings
-$(B)/tests/lint/tables: $(B)/tests/lint/tables.o $(B)/libcommon.a
+# what the lints ask about codes, settings, moves, fields, rules
+$(B)/tests/lint/tables: $(B)/tests/lint/tables.o $(B)/cmd/ledger/moves.o $(B)/libcommon.a
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 units: $(UNITS)

@@ -1,8 +1,13 @@
 /* tables.c - prints the tables that manual pages are compared with, one row per line, tabs between.
  *
  * codes: number, word, sentence, action.
- * settings: section, key, type, range, default, sentence. */
+ * settings: section, key, type, range, default, sentence.
+ * moves: kind, from, to, by whom, fields that may be set.
+ * fields: key, name, type, most bytes.
+ * rules: name, what is left out. */
+#include "cmd/ledger/moves.h"
 #include "common/codes.h"
+#include "common/rule.h"
 #include "common/settings.h"
 
 static void
@@ -49,14 +54,73 @@ print_settings(void)
 	}
 }
 
+/* Blanks between the names of bits. */
+static void
+print_principals(unsigned by)
+{
+	const char *sep = "";
+
+	for (unsigned bit = 1; bit && bit <= by; bit <<= 1)
+		if (by & bit) {
+			printf("%s%s", sep, move_principal_name(bit));
+			sep = " ";
+		}
+}
+
+static void
+print_bits(uint64_t mask)
+{
+	const char *sep = "";
+
+	for (size_t i = 0; i < row_nfields; i++)
+		if ((mask >> row_fields[i].key) & 1) {
+			printf("%s%s", sep, row_fields[i].name);
+			sep = " ";
+		}
+}
+
+static void
+print_moves(void)
+{
+	for (size_t i = 0; i < moves_count; i++) {
+		const struct move *m = &moves_table[i];
+		printf("%s\t%s\t%s\t", row_kind_name(m->kind), row_state_name(m->kind, m->from), row_state_name(m->kind, m->to));
+		print_principals(m->by);
+		putchar('\t');
+		print_bits(m->fields);
+		putchar('\n');
+	}
+}
+
+static void
+print_fields(void)
+{
+	static const char *const types[] = { "number", "text", "bytes", "hash" };
+
+	for (size_t i = 0; i < row_nfields; i++)
+		printf("%u\t%s\t%s\t%zu\n", row_fields[i].key, row_fields[i].name, types[row_fields[i].type], row_fields[i].max);
+}
+
+static void
+print_rules(void)
+{
+#define X(name, what) printf("%s\t%s\n", #name, what);
+	PROVA_RULES(X)
+#undef X
+}
+
+static const struct { const char *name; void (*print)(void); } tables[] = {
+	{ "codes", print_codes }, { "settings", print_settings }, { "moves", print_moves }, { "fields", print_fields },
+	{ "rules", print_rules },
+};
+
 int
 main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "codes"))
-		print_codes();
-	else if (argc == 2 && !strcmp(argv[1], "settings"))
-		print_settings();
-	else
-		return EXIT_USAGE;
-	return EXIT_DONE;
+	for (size_t i = 0; argc == 2 && i < NELEM(tables); i++)
+		if (strcmp(argv[1], tables[i].name) == 0) {
+			tables[i].print();
+			return EXIT_DONE;
+		}
+	return EXIT_USAGE;
 }
