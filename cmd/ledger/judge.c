@@ -294,23 +294,32 @@ check_allocated(struct trial *t)
 	return CODE_OK;
 }
 
-/* Who may make the provider's calls for this row, and how far the intent has come. */
+/* A take-over: only from an owner that is silent, and only behind its send_by. */
+static enum code
+check_take_over(struct trial *t, const struct row *old)
+{
+	for (size_t i = 0; i < t->c->ninstances; i++)
+		if (span_is(old->owner, t->c->instances[i]->name) && custody_alive(t->c, t->c->instances[i]) && RULE(NO_LEASE))
+			return CODE_CONFLICT;
+	return old->send_by_ms >= t->c->wall_ms ? CODE_CONFLICT : CODE_OK;
+}
+
+/* Who may make the provider's calls for this row, and how far the intent has come.  A take-over that
+ * only means to ask the provider writes no intent of its own. */
 static enum code
 check_intent(struct trial *t)
 {
 	struct row old;
 
 	state_row(t->live, &old);
-	if (!span_is(t->row.owner, t->inst->name) || t->row.intent != old.intent + 1 ||
-	    t->row.send_by_ms <= t->c->wall_ms)
-		return t->row.send_by_ms <= t->c->wall_ms ? CODE_CONFLICT : CODE_ILLEGAL;
-	if (t->live->state != ATTEMPT_SENDING || span_is(old.owner, t->inst->name) || !RULE(NO_OWNER))
-		return CODE_OK;
-	/* a take-over: only from an owner that is silent, and only behind its send_by */
-	for (size_t i = 0; i < t->c->ninstances; i++)
-		if (span_is(old.owner, t->c->instances[i]->name) && custody_alive(t->c, t->c->instances[i]) && RULE(NO_LEASE))
-			return CODE_CONFLICT;
-	return old.send_by_ms >= t->c->wall_ms ? CODE_CONFLICT : CODE_OK;
+	bool again = t->live->state == ATTEMPT_SENDING, intends = HAS(&t->it->set, intent) || !again;
+	if (!span_is(t->row.owner, t->inst->name) || (intends && t->row.intent != old.intent + 1))
+		return CODE_ILLEGAL;
+	if (intends && t->row.send_by_ms <= t->c->wall_ms)
+		return CODE_CONFLICT;
+	if (again && !span_is(old.owner, t->inst->name) && RULE(NO_OWNER))
+		return check_take_over(t, &old);
+	return CODE_OK;
 }
 
 static enum code
@@ -345,6 +354,16 @@ check_posts(struct trial *t)
 
 	state_row(t->live, &old);
 	return t->row.posts == old.posts + 1 ? CODE_OK : CODE_ILLEGAL;
+}
+
+/* "Somebody else's proof was first" is wrong when that proof was ours, delivered by another job
+ * of the work: submit hears of it with the row. */
+static enum code
+check_given_up(struct trial *t)
+{
+	bool ours = has_child(t->live->work, ROW_ATTEMPT, ATTEMPT_ACCEPTED, ATTEMPT_ACCEPTED);
+
+	return t->it->code == CODE_ALREADY_PROVED && ours ? CODE_CONFLICT : CODE_OK;
 }
 
 /* --- what follows a move --- */
@@ -424,7 +443,7 @@ static const struct hook {
 	{ ROW_JOB, ANY, JOB_SUBMITTING, check_submitting, NULL },
 	{ ROW_JOB, ANY, JOB_SUBMITTED, NULL, after_end },
 	{ ROW_JOB, ANY, JOB_LATE, NULL, after_end },
-	{ ROW_JOB, ANY, JOB_GIVEN_UP, NULL, after_end },
+	{ ROW_JOB, ANY, JOB_GIVEN_UP, check_given_up, after_end },
 	{ ROW_JOB, ANY, JOB_CANCELLED, NULL, after_end },
 	{ ROW_ATTEMPT, 0, ATTEMPT_ALLOCATED, check_allocated, after_allocated },
 	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_ALLOCATED, check_owner, NULL },

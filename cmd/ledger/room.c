@@ -175,6 +175,8 @@ has_room(const struct core *c, const struct sums *s, uint16_t chain, uint64_t ty
 {
 	if (!RULE(NO_ROOM_CHECK))
 		return true;
+	if (!RULE(ROOM_IS_FREE))
+		return s->in_hand[chain][type] - c->state.counts[chain][type].open < room_stated(c, chain, type);
 	if (s->in_hand[chain][type] >= room_stated(c, chain, type))
 		return false;
 	return !RULE(SPLIT_UNCHECKED) || shared_slots_left(c, s, type);

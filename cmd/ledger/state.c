@@ -17,7 +17,7 @@ struct ended_uuid { uint64_t key, at_ms; };
 /* What a job or an attempt is sent with, of its work. */
 #define OF_WORK	(BIT(chain) | BIT(type) | BIT(task) | BIT(fork) | BIT(body_blob) | BIT(body_bytes) | BIT(input_blob) | \
 		 BIT(input_bytes) | BIT(open) | BIT(kept) | BIT(tried) | BIT(attempts) | BIT(failures) | BIT(ready))
-#define OF_PROOF (BIT(proof) | BIT(proof_blob) | BIT(proof_bytes) | BIT(provider))
+#define OF_PROOF (BIT(proof) | BIT(proof_blob) | BIT(proof_bytes) | BIT(provider) | BIT(owed))
 
 void
 state_init(struct state *s)

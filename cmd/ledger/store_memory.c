@@ -399,6 +399,8 @@ disk_read(const struct disk *d, const struct disk_reader *r)
 		r->history(r->arg, &d->history[i]);
 	for (size_t i = 0; r->entry && i < d->nentries; i++)
 		r->entry(r->arg, &d->entries[i].e);
+	for (size_t i = 0; r->instance && i < d->ninstances; i++)
+		r->instance(r->arg, &d->instances[i].si);
 }
 
 const struct store_ops store_memory = {

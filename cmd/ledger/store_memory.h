@@ -23,6 +23,7 @@ struct disk_reader {
 	void	(*row)(void *arg, const struct row *);
 	void	(*history)(void *arg, const struct history *);
 	void	(*entry)(void *arg, const struct entry *);
+	void	(*instance)(void *arg, const struct stored_instance *);
 };
 void	disk_read(const struct disk *, const struct disk_reader *);
 

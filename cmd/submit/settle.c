@@ -7,6 +7,7 @@
 
 #include "common/diag.h"
 #include "common/map.h"
+#include "common/rule.h"
 
 enum { ORPHAN_MS = 3600 * 1000, PURGE_MS = 60 * 1000 };
 
@@ -258,10 +259,13 @@ end(struct settle *s, struct thing *t, struct held *h)
 	struct row set = { 0 };
 
 	/* an earlier post was not answered: that one was taken, it seems */
-	if (t->post == POST_TWICE && h->row->posts > 1) {
+	if (t->post == POST_TWICE && h->row->posts > 1 && RULE(TWICE_IS_LATE)) {
 		state = JOB_SUBMITTED;
 		code = CODE_PRESUMED;
 	}
+	/* the proof that was first is ours: another job of the work delivered it */
+	if (t->post == POST_ALREADY && HAS(h->row, owed))
+		state = JOB_SUBMITTED;
 	SET(&set, detail, span_str(t->detail));
 	diag(state == JOB_SUBMITTED ? DIAG_INFO : DIAG_WARN, "settled", "job=%" PRIu64 " state=%s code=%s posts=%" PRIu64
 	    " detail=%s", h->row->id, row_state_name(ROW_JOB, state), code_word(code), h->row->posts, diag_quote(t->detail));
@@ -293,7 +297,7 @@ apply(struct settle *s, struct thing *t, struct held *h)
 		t->answered = false;	/* counted again since then */
 		return false;
 	}
-	if (t->post == POST_UNANSWERED) {
+	if (t->post == POST_UNANSWERED && RULE(NO_SUBMIT_INTENT)) {
 		count(s, h, t->code, t->detail);
 		return true;
 	}
@@ -311,7 +315,7 @@ act_submitting(struct settle *s, struct thing *t, struct held *h)
 		t->may_rev = h->row->rev;
 	if (t->busy || (t->answered && apply(s, t, h)))
 		return;
-	if (t->may_rev == h->row->rev)
+	if (t->may_rev == h->row->rev || !RULE(NO_SUBMIT_INTENT))
 		post(s, t, h);
 	else
 		count(s, h, CODE_POST_FAILED, "a post of an earlier process may be there");

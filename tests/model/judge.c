@@ -5,9 +5,114 @@ enum { SLOTS = 3 };
 
 struct told { uint64_t key, rev; };
 
+static uint64_t
+move_key(const char *name, uint64_t epoch, uint64_t seq)
+{
+	return map_hash(map_mix(epoch, seq), span_str(name));
+}
+
+/* What each move was decided on. */
+void
+judge_ask(struct world *w, const char *from, struct span message)
+{
+	char why[128];
+
+	if (!wire_read(w->ear, message, why) || w->ear->kind != WIRE_MOVE)
+		return;
+	for (size_t g = 0; g < w->ear->ngroups; g++)
+		for (size_t i = 0; i < w->ear->groups[g].n; i++) {
+			const struct wire_item *it = &w->ear->items[w->ear->groups[g].first + i];
+			bool fact = it->kind == ROW_ATTEMPT && (it->to == ATTEMPT_PROVING || it->to == ATTEMPT_PROVED);
+			uint64_t key = map_mix(move_key(from, w->ear->epoch, w->ear->seq + g), map_mix(it->kind, it->id));
+			if (!it->id || fact || map_get(&w->asked, key, NULL, NULL))
+				continue;
+			struct told *t = xzalloc(sizeof *t);
+			t->key = key;
+			t->rev = it->rev;
+			map_put(&w->asked, key, t);
+		}
+}
+
+struct made { uint64_t instance; const char *name; struct world *w; };
+
+static void
+find_instance(void *arg, const struct stored_instance *si)
+{
+	struct made *m = arg;
+
+	if (span_is(si->name, m->name))
+		m->instance = si->id;
+}
+
+/* A stage that is told "applied", or "refused", is told the truth. */
+static void
+check_truth(struct world *w, const char *to)
+{
+	struct made m = { .name = to };
+	struct disk_reader reader = { .arg = &m, .instance = find_instance };
+
+	disk_read(w->disk, &reader);
+	for (size_t i = 0; i < w->ear->nresults; i++) {
+		const struct wire_result *r = &w->ear->results[i];
+		bool made = false, fact = false;
+		for (size_t k = 0; k < r->n; k++) {
+			const struct row *row = &w->ear->rows[r->first + k].row;
+			fact |= row->kind == ROW_ATTEMPT && row->state >= ATTEMPT_PROVING;
+			made |= store_memory.made_by(w->store, row->kind, row->id, m.instance, w->ear->epoch, r->seq) == 1;
+		}
+		if (r->n && !fact && made != (r->code == CODE_OK))
+			world_blame(w, "%s was told \"%s\" of its move %" PRIu64 ", which was %s", to, code_word(r->code), r->seq,
+			    made ? "applied" : "not applied");
+	}
+}
+
+struct cut { uint64_t identity; bool yes; };
+
+static void
+look_for_cut(void *arg, const struct row *r)
+{
+	struct cut *c = arg;
+
+	c->yes |= r->kind == ROW_IDENTITY && r->identity == c->identity && r->again;
+}
+
+/* A poll that was cut off is repeated, and needs no room. */
+static bool
+was_cut_off(struct world *w, uint64_t identity)
+{
+	struct cut c = { .identity = identity };
+	struct disk_reader reader = { .arg = &c, .row = look_for_cut };
+
+	disk_read(w->disk, &reader);
+	return c.yes;
+}
+
+/* No poll is granted on the word of those that are silent. */
+static void
+check_grant(struct world *w)
+{
+	bool allocate = false, dispatch = false;
+
+	for (size_t i = 0; i < w->nprocs; i++) {
+		bool heard = w->heard_at[i] && w->now < w->heard_at[i] + 4000;
+		allocate |= heard && w->procs[i].kind == P_ALLOCATE;
+		dispatch |= heard && w->procs[i].kind == P_DISPATCH;
+	}
+	for (size_t i = 0; i < w->ear->news.ngrants; i++)
+		if ((!allocate || !dispatch) && !was_cut_off(w, w->ear->news.grants[i].identity))
+			world_blame(w, "a poll is granted while %s is silent", allocate ? "every dispatcher" : "allocate");
+}
+
+void
+judge_call(struct world *w, const struct row *r, uint64_t now)
+{
+	if (r->send_by_ms && now > r->send_by_ms)
+		world_blame(w, "a call for attempt %" PRIu64 " departs %" PRIu64 " ms after its send_by", r->id, now - r->send_by_ms);
+}
+
 /* A DONE is never unsaid: remember what it told. */
 void
-judge_hear(struct world *w, struct span message)
+judge_hear(struct world *w, const char *to, struct span message)
 {
 	char why[128];
 
@@ -17,6 +122,9 @@ judge_hear(struct world *w, struct span message)
 	}
 	for (size_t i = 0; i < w->ear->news.ngrants; i++)
 		world_say(w, "granted: identity %" PRIu64 " type %" PRIu64, w->ear->news.grants[i].identity, w->ear->news.grants[i].type);
+	check_grant(w);
+	if (to[0])
+		check_truth(w, to);
 	for (size_t i = 0; i < w->ear->nresults; i++)
 		for (size_t k = 0; k < w->ear->results[i].n; k++) {
 			const struct row *r = &w->ear->rows[w->ear->results[i].first + k].row;
@@ -74,10 +182,24 @@ check_room(struct world *w)
 		world_blame(w, "%u works in hand, %d slots, %u polls cut off, %u bad proofs", in_hand, SLOTS, w->orphans, bad);
 }
 
+/* No job is placed on a work without an open attempt or a proof. */
+static void
+check_placed(struct world *w)
+{
+	const struct state *s = core_state(w->core);
+	size_t at = 0;
+	const struct live *l;
+
+	while ((l = map_next(&s->rows, &at)))
+		if (l->kind == ROW_JOB && l->state == JOB_PLACED && !l->work->open && !l->work->kept)
+			world_blame(w, "job %" PRIu64 " is placed, and nobody proves its work", l->id);
+}
+
 void
 judge_moment(struct world *w)
 {
 	check_room(w);
+	check_placed(w);
 	if (w->judged_term != core_term(w->core)) {
 		struct disk_reader reader = { .arg = w, .row = check_told };
 		w->judged_term = core_term(w->core);
@@ -144,7 +266,36 @@ check_purchases(struct world *w)
 
 /* --- rows, history, money --- */
 
-struct steps { struct world *w; struct map rev, state, movers; };
+struct search { const char *handle; bool found; };
+
+static void
+look_for_handle(void *arg, const struct row *r)
+{
+	struct search *s = arg;
+
+	s->found |= r->kind == ROW_ATTEMPT && (span_is(r->handle, s->handle) || span_is(r->stray, s->handle));
+}
+
+/* No answer that named an order, and reached a dispatcher that lived on, is thrown away. */
+static void
+check_orders(struct world *w)
+{
+	for (size_t p = 0; p < NELEM(w->providers); p++)
+		for (size_t i = 0; i < w->providers[p].norders; i++) {
+			const struct order *o = &w->providers[p].orders[i];
+			char handle[32];
+			struct search s = { .handle = handle };
+			struct disk_reader reader = { .arg = &s, .row = look_for_handle };
+			snprintf(handle, sizeof handle, "%s:%zu", w->providers[p].name, i);
+			if (!o->heard || !o->by->alive || o->by->life != o->by_life)
+				continue;
+			disk_read(w->disk, &reader);
+			if (!s.found)
+				world_blame(w, "order %s reached %s and is recorded nowhere", handle, o->by->name);
+		}
+}
+
+struct steps { struct world *w; struct map rev, state, movers, last; char names[64][65]; };
 
 struct step { uint64_t key, value; };
 
@@ -159,6 +310,31 @@ step_of(struct map *m, uint64_t key)
 		map_put(m, key, s);
 	}
 	return s;
+}
+
+static void
+note_name(void *arg, const struct stored_instance *si)
+{
+	struct steps *s = arg;
+
+	if (si->id < NELEM(s->names))
+		span_cstr(si->name, s->names[si->id], sizeof s->names[0]);
+}
+
+/* Moves of an epoch are applied in order, each on the version that it was decided on. */
+static void
+check_mover(struct steps *s, const struct history *h, uint64_t row)
+{
+	const char *name = s->names[h->instance % NELEM(s->names)];
+	struct step *last = step_of(&s->last, map_mix(h->instance, h->epoch));
+	const struct told *asked = map_get(&s->w->asked, map_mix(move_key(name, h->epoch, h->seq), row), NULL, NULL);
+
+	if (h->seq < last->value)
+		world_blame(s->w, "%s: move %" PRIu64 " was applied after move %" PRIu64, name, h->seq, last->value);
+	last->value = h->seq;
+	if (asked && h->from && asked->rev + 1 != h->rev)
+		world_blame(s->w, "%s decided on rev %" PRIu64 " of %s %" PRIu64 ", it was applied to rev %" PRIu64, name, asked->rev,
+		    row_kind_name(h->kind), h->id, h->rev - 1);
 }
 
 static void
@@ -178,6 +354,7 @@ check_step(void *arg, const struct history *h)
 		world_blame(s->w, "%s %" PRIu64 ": %s to %s is no arrow", row_kind_name(h->kind), h->id,
 		    row_state_name(h->kind, h->from), row_state_name(h->kind, h->to));
 	if (h->instance) {
+		check_mover(s, h, key);
 		uint64_t mover = map_mix(map_mix(h->instance, h->epoch), map_mix(h->seq, key));
 		struct step *m = step_of(&s->movers, mover);
 		if (m->value++)
@@ -202,9 +379,12 @@ static void
 check_history(struct world *w)
 {
 	struct steps s = { .w = w };
+	struct disk_reader names = { .arg = &s, .instance = note_name };
 	struct disk_reader reader = { .arg = &s, .history = check_step };
 
+	disk_read(w->disk, &names);
 	disk_read(w->disk, &reader);
+	free_steps(&s.last);
 	free_steps(&s.rev);
 	free_steps(&s.state);
 	free_steps(&s.movers);
@@ -225,7 +405,7 @@ check_job(void *arg, const struct row *r)
 		const struct assignment *a = &w->assigned[i];
 		if (!span_is(r->uuid, a->uuid))
 			continue;
-		if (r->state == JOB_SUBMITTED && r->code != CODE_PRESUMED && a->state != A_TAKEN)
+		if (r->state == JOB_SUBMITTED && r->code != CODE_PRESUMED && r->code != CODE_ALREADY_PROVED && a->state != A_TAKEN)
 			world_blame(w, "job %" PRIu64 " says submitted, the Coordinator did not take it", r->id);
 		if (r->state != JOB_SUBMITTED && r->state >= STATE_END && a->state == A_TAKEN)
 			world_blame(w, "job %" PRIu64 " says %s, the Coordinator took it", r->id, row_state_name(ROW_JOB, r->state));
@@ -288,5 +468,7 @@ judge_end(struct world *w)
 	check_purchases(w);
 	check_history(w);
 	check_money(w);
+	check_orders(w);
 	free_steps(&w->told);
+	free_steps(&w->asked);
 }

@@ -90,7 +90,7 @@ ask_coordinator(struct world *w, struct event *e)
 	struct proc *p = (struct proc *)(uintptr_t)e->c;
 	if ((uint64_t)p->life != strtoull(e->text, NULL, 10) || !p->alive)
 		return;
-	struct event *r = world_post(w, lost ? 3000 : 1 + world_draw(w, 30), got_answer, p);
+	struct event *r = world_post(w, lost ? 3000 : 1 + world_draw(w, world_chance(w, 30) ? 2500 : 30), got_answer, p);
 	r->a = e->a;
 	r->b = lost ? FETCH_UNANSWERED : outcome;
 	r->c = a ? (uint64_t)(a - w->assigned) : 0;
@@ -205,6 +205,19 @@ find_order(struct seller *s, const char *key, uint64_t seen_before)
 }
 
 static void
+hears_of_order(struct proc *p, const char *handle)
+{
+	struct seller *s = &p->w->providers[p->provider];
+	size_t n = handle[0] ? strtoull(handle + 2, NULL, 10) : SIZE_MAX;
+
+	if (n < s->norders) {
+		s->orders[n].heard = true;
+		s->orders[n].by = p;
+		s->orders[n].by_life = p->life;
+	}
+}
+
+static void
 answer(struct proc *p, uint64_t serial, enum purchase_outcome outcome, const char *handle, const char *proof)
 {
 	struct purchase_answer a = { .outcome = outcome, .handle = span_str(handle), .proof = span_str(proof) };
@@ -213,6 +226,7 @@ answer(struct proc *p, uint64_t serial, enum purchase_outcome outcome, const cha
 	a.proof_blob[0] = (uint8_t)a.proof.n;
 	if (p->proving == serial)
 		p->proving = 0;
+	hears_of_order(p, handle);
 	world_say(p->w, "%s: call %" PRIu64 " answered %d %s%s", p->name, serial, (int)outcome, handle, proof);
 	purchase_answer(p->purchase, serial, &a);
 	purchase_kick(p->purchase);
@@ -272,7 +286,7 @@ take_order(struct world *w, struct seller *s, const char *key, unsigned task, ui
 }
 
 /* A call's words: "VERB SELLER TASK INTENT KEY HANDLE". */
-struct words { unsigned verb, seller, task; uint64_t intent; char key[96], handle[32]; };
+struct words { unsigned verb, seller, task; uint64_t intent, attempt, send_by; char key[96], handle[32]; };
 
 static void
 provider_hears(struct world *w, struct event *e)
@@ -332,6 +346,8 @@ call_departs(struct world *w, struct event *e)
 		answer(p, e->a, PURCHASE_NOT_SENT, "", "");
 		return;
 	}
+	if (c->verb == PURCHASE_PROVE)
+		judge_call(w, &(struct row){ .id = c->attempt, .send_by_ms = c->send_by }, w->now);
 	world_post(w, 1000, deadline_passed, p)->a = e->a;
 	if (world_chance(w, 4))
 		return;
@@ -346,7 +362,8 @@ bool
 outside_call(struct proc *p, const struct purchase_call *pc)
 {
 	struct world *w = p->w;
-	struct words c = { .verb = pc->verb, .seller = p->provider, .intent = pc->row->intent };
+	struct words c = { .verb = pc->verb, .seller = p->provider, .intent = pc->row->intent, .attempt = pc->row->id,
+	    .send_by = pc->row->send_by_ms };
 	struct event *e = world_post(w, world_draw(w, world_chance(w, 10) ? 3000 : 10), call_departs, p);
 
 	c.task = pc->row->task.n > 1 ? (unsigned)(pc->row->task.p[1] - '0') : 0;
@@ -373,6 +390,6 @@ outside_begin(struct world *w)
 	w->providers[1] = (struct seller){ .name = "b", .types = 1 << TYPE_CHUNK };
 	for (unsigned i = 0; i < 2; i++) {
 		w->providers[i].ask = world_draw(w, 2) ? PLUGIN_ASK_KEY : PLUGIN_ASK_LOOKUP;
-		w->providers[i].lag_ms = w->providers[i].ask == PLUGIN_ASK_LOOKUP ? world_draw(w, 3) * 700 : 0;
+		w->providers[i].lag_ms = w->providers[i].ask == PLUGIN_ASK_LOOKUP ? world_draw(w, 3) * 2000 : 0;
 	}
 }

@@ -34,6 +34,7 @@ struct proc {
 	enum proc_kind	 kind;
 	const char	*name, *stage;
 	bool		 remote;		/* on another machine: no lock file proves its death */
+	bool		 mortal;		/* may be killed for ever */
 	bool		 alive, clone;		/* clone: the second process of a name; starts when the first is frozen */
 	uint64_t	 frozen_until;
 	unsigned	 life;
@@ -52,7 +53,16 @@ enum row_at_coord { A_NONE, A_ASSIGNED, A_TAKEN, A_CLOSED };
 struct assignment { unsigned identity, task; enum row_at_coord state; uint64_t at; char uuid[24]; };
 struct coord_task { uint64_t type; bool verified, failed; unsigned active; };
 
-struct order { char key[96]; unsigned task; uint64_t intent, taken_at, done_at; bool fails, lies; };
+struct order {
+	char		 key[96];
+	unsigned	 task;
+	uint64_t	 intent, taken_at, done_at;
+	bool		 fails, lies;
+	bool		 heard;			/* a dispatcher that lived on was told of it */
+	struct proc	*by;
+	unsigned	 by_life;
+	uint64_t	 heard_at;
+};
 struct seller {
 	const char	*name;
 	enum plugin_ask	 ask;
@@ -97,9 +107,11 @@ struct world {
 	unsigned	 orphans;		/* polls whose task-fetch was killed */
 	struct map	 told;			/* highest rev of each row that a DONE has told */
 	uint64_t	 judged_term;
+	struct map	 asked;			/* (instance name, epoch, seq, row) -> rev that its move was decided on */
+	uint64_t	 heard_at[PROCS_MAX];	/* when the ledger heard of each process */
 	struct wire	*ear;
 	char		 verdict[256];		/* "": nothing wrong so far */
-	bool		 trace;
+	bool		 trace, fixed_routes;	/* a routing id is its instance's name, as if set by hand */
 };
 
 /* world.c: time and chance */
@@ -131,6 +143,8 @@ void	outside_verify(struct proc *, const struct row *attempt);
 bool	judge_is_over(struct world *);		/* everything has come to its end */
 void	judge_moment(struct world *);		/* after each of the ledger's turns */
 void	judge_end(struct world *);
-void	judge_hear(struct world *, struct span message);	/* every message down */
+void	judge_hear(struct world *, const char *to, struct span message);	/* every message down */
+void	judge_ask(struct world *, const char *from, struct span message);	/* every message up */
+void	judge_call(struct world *, const struct row *, uint64_t now);	/* a call that costs departs */
 
 #endif
