@@ -100,16 +100,31 @@ on_ledger(struct args *a, const char *value)
 	a->ledger = value;
 }
 
-/* An instance's name is a part of paths: KIND or KIND.SUFFIX, a small alphabet. */
+/* Words of letters, digits, - and _, with a dot between two of them. */
+static bool
+good_suffix(const char *s)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+
+	for (;; s++) {
+		size_t n = strspn(s, letters);
+		if (n == 0 || !s[n])
+			return n > 0;
+		s += n;
+		if (*s != '.')
+			return false;
+	}
+}
+
+/* An instance's name is a part of paths: KIND or KIND.SUFFIX. */
 static void
 on_instance(struct args *a, const char *value)
 {
-	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 	size_t kind = strlen(a->def->kind), n = strlen(value);
 	bool good = n < sizeof a->instance && strncmp(value, a->def->kind, kind) == 0;
 
 	if (good && value[kind] == '.')
-		good = n > kind + 1 && strspn(value + kind + 1, alphabet) == n - kind - 1;
+		good = good_suffix(value + kind + 1);
 	else if (good)
 		good = value[kind] == '\0';
 	if (!good)

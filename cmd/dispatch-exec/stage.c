@@ -1,5 +1,5 @@
 /* stage.c - attempts of one provider in, proofs out.  The instance dispatch-exec.NAME
- * serves [provider NAME].  See stage.h. */
+ * serves [provider NAME]; dispatch-exec.NAME.2 does so beside it.  See stage.h. */
 #include "cmd/dispatch-exec/stage.h"
 
 #include "cmd/dispatch-exec/slots.h"
@@ -11,15 +11,18 @@ struct own {
 	uint64_t	 price[TYPE_MAX + 1];
 };
 
-static bool
-provider_there(struct settings *s, const char *name)
+/* The section that "gpu1" or "gpu1.2" names; NULL: there is none. */
+static const char *
+provider_of(struct settings *s, const char *suffix)
 {
+	size_t n = strcspn(suffix, ".");
 	const char *have;
+	bool numbered = !suffix[n] || (suffix[n + 1] && strspn(suffix + n + 1, "0123456789") == strlen(suffix + n + 1));
 
-	for (size_t i = 0; (have = settings_name(s, "provider", i)); i++)
-		if (strcmp(have, name) == 0)
-			return true;
-	return false;
+	for (size_t i = 0; numbered && (have = settings_name(s, "provider", i)); i++)
+		if (strlen(have) == n && memcmp(have, suffix, n) == 0)
+			return have;
+	return NULL;
 }
 
 static uint64_t
@@ -93,11 +96,12 @@ int
 dispatch_exec_start(struct stage *st)
 {
 	struct settings *s = stage_settings(st);
-	const char *name = stage_suffix(st);
+	const char *name = provider_of(s, stage_suffix(st));
 	struct own *own;
 
-	if (!*name || !provider_there(s, name))
-		return wrong(name, "there is no such section; the instance dispatch-exec.NAME serves [provider NAME] (-I)");
+	if (!name)
+		return wrong(stage_suffix(st),
+		    "there is no such section; the instance dispatch-exec.NAME, or .NAME.N, serves [provider NAME] (-I)");
 	uint64_t types = read_types(settings_text(s, "provider", name, "types"));
 	if (!types)
 		return wrong(name, "types has to be some of: chunk batch bundle");

@@ -1,0 +1,211 @@
+# pipeline.bats - the whole pipeline against the devnet: the demonstration, several at once, filters.
+# shellcheck disable=SC2034,SC2153,SC2154 # variables of helper and bats
+load helper
+
+demo() { PROVA_BIN=$PROVA_BUILD/bin "$ROOT/pipelines/demo" --keep demo "$@" 3>&-; }
+
+# devnet NAME OPTION...: COORDINATOR_URL and L2_URL are those of a new one
+devnet() {
+	local name=$1
+	shift
+	spawn "$name" prova-devnet --listen 127.0.0.1:0 --l2-listen 127.0.0.1:0 --ports "$name.ports" --cron 0.05 "$@"
+	wait_for test -s "$name.ports"
+	# shellcheck disable=SC1090
+	. "./$name.ports"
+	COORDINATOR_URL=http://127.0.0.1:$COORDINATOR L2_URL=http://127.0.0.1:$L2
+}
+
+stats() { curl -s "$COORDINATOR_URL/devnet/stats" | jq -r "$1"; }
+all_verified() { [ "$(stats '[.chunks, .batches, .bundles] | all(.total == .verified)')" = true ]; }
+store() { sqlite3 -readonly -cmd '.timeout 5000' state/ledger/prova.db "$1"; }
+jobs_over() { [ "$(store "SELECT count(*) FROM job WHERE state < 32")" = 0 ]; }
+
+# start INSTANCE...: the stages, each a process
+start() {
+	local name
+	for name; do
+		if [ "$name" = ledger ]; then
+			spawn ledger prova-ledger -c "$CONF"
+		else
+			spawn "$name" "prova-${name%%.*}" -c "$CONF" -I "$name"
+		fi
+	done
+}
+
+check_books() {
+	run -0 prova-ledger -c "$CONF" -C
+	run -0 jq -r .ok <<<"$output"
+	assert_output true
+}
+
+@test "the demonstration: every task accepted, none lost, none bought twice" {
+	run -0 demo
+	assert_equal "${lines[-1]}" "demo: 32 tasks, 32 accepted, 0 lost, 0 bought twice"
+	assert_line --regexp '^chunk +24 +24 +24 +24$'
+	assert_line --regexp '^own +[0-9]+ +[0-9]+ +[0-9.]+$'
+	assert_line --regexp '^market +[0-9]+ +[0-9]+ +[0-9.]+$'
+	assert_line --regexp '^both +[0-9]+ ms +[0-9]+ ms$'
+	CONF=demo/prova.conf check_books
+}
+
+@test "real traces and batches reach the prover byte for byte" {
+	fixture task >/dev/null
+	run -0 demo --fixtures "$PROVA_FIXTURES"
+	assert_equal "${lines[-1]}" "demo: 5 tasks, 5 accepted, 0 lost, 0 bought twice"
+	assert_equal "$(grep -c '= what the prover received$' <<<"$output")" 5
+	CONF=demo/prova.conf check_books
+}
+
+@test "a task that two identities hold is bought once, and both jobs are posted" {
+	run -0 demo --same-task-twice --tasks 4
+	assert_equal "${lines[-1]}" "demo: 4 tasks, 4 accepted, 0 lost, 0 bought twice"
+	assert_line --regexp '^two jobs: [1-4] works; jobs by outcome: [5-8] submitted$'
+	CONF=demo/prova.conf check_books
+}
+
+@test "the demonstration says what is wrong with its call" {
+	run -100 demo --frobnicate
+	run -100 demo --tasks many
+	run -100 demo --fixtures
+	assert_not_exist demo
+}
+
+@test "three trace-builds and two dispatchers of one provider do nothing twice" {
+	export SHA_PROVER_LOG=$PWD/proved
+	: >proved
+	devnet devnet --chunks 30 --batches 6 --bundles 2
+	IDENTITIES=16 SLOTS=4 run_dir
+	start ledger task-fetch trace-build.1 trace-build.2 trace-build.3 allocate dispatch-exec.one.1 dispatch-exec.one.2 submit
+	wait_for -s 60 all_verified
+	wait_for jobs_over
+	stop_stages
+	assert_equal "$(wc -l <proved)" 38
+	assert_equal "$(sort -u proved | wc -l)" 38
+	assert_equal "$(stats .assigned_total) $(stats .accepted_total) $(stats '.refused | length')" "38 38 0"
+	assert_equal "$(store "SELECT count(*), sum(posts) FROM job")" "38|38"
+	assert_equal "$(store "SELECT count(*) FROM attempt")" 38
+	# all took part
+	assert_equal "$(store "SELECT count(DISTINCT instance) FROM history WHERE kind=2 AND after=2")" 3
+	assert_equal "$(store "SELECT count(DISTINCT instance) FROM history WHERE kind=3 AND after=2")" 2
+	check_books
+}
+
+# Ends the stages, then the ledger; the devnet goes on.
+stop_stages() {
+	local name
+	for name in "${!PIDS[@]}"; do
+		case $name in devnet* | ledger) ;; *) stop "$name" ;; esac
+	done
+	stop ledger
+}
+
+# Two chunks, and two batches that need none; prices decide by type.
+allocation_conf() {
+	IDENTITIES=4 SLOTS=8 run_dir
+	cat >>"$CONF" <<-CONF
+
+	[chain test]
+	chooser = cheapest
+
+	[provider one]
+	price_batch = 3
+
+	[provider two]
+	command = $ROOT/pipelines/plugins/sha-prover
+	slots = 8
+	price_chunk = 2
+	price_batch = 1
+	CONF
+}
+
+@test "filters compose, and the same tasks over sockets are allocated in the same way" {
+	devnet devnet1 --chunks 2 --batches 4 --bundles 0
+	allocation_conf
+	prova-task-fetch -c "$CONF" -n 4 -o - --ledger none | tee fetched |
+		prova-trace-build -c "$CONF" -i - -o - --ledger none | tee built |
+		prova-allocate -c "$CONF" -i - -o - --ledger none >allocated
+	run -0 jq -r .state fetched built allocated
+	assert_output "$(printf '%s\n' fetched{,,,} ready{,,,} placed{,,,})"
+	run -0 jq -s 'map(.type) | sort | unique' -c allocated
+	assert_output '["batch","chunk"]'
+	jq -r '"\(.task) \(.provider)"' allocated | sort >by_filters
+	run -0 jq -r .provider allocated
+	assert_equal "$(sort <<<"$output")" "$(printf '%s\n' one one two two)"
+
+	mv state state.filters
+	devnet devnet2 --chunks 2 --batches 4 --bundles 0
+	allocation_conf
+	start ledger task-fetch trace-build allocate dispatch-exec.one dispatch-exec.two submit
+	wait_for -s 60 all_verified
+	wait_for jobs_over
+	stop_stages
+	store "SELECT w.task || ' ' || a.provider FROM attempt a JOIN work w ON w.id=a.work" | sort >by_sockets
+	run -0 join -o 1.1,2.2 by_filters by_sockets
+	assert_output "$(cat by_filters)"
+	check_books
+}
+
+pid_of() { cat "run/$1.lock"; }
+is_new() { [ "$(pid_of "$1")" != "$2" ] && kill -0 "$(pid_of "$1")"; }
+none_left() {
+	local pid
+	for pid; do ! kill -0 "$pid" 2>/dev/null || return 1; done
+}
+
+@test "pipelines/run prefixes logs, restarts what dies, and ends all" {
+	devnet devnet --chunks 4 --batches 1 --bundles 1
+	run_dir
+	PROVA_BIN=$PROVA_BUILD/bin spawn run "$ROOT/pipelines/run" -t 2 "$CONF"
+	names=(ledger task-fetch trace-build.1 trace-build.2 allocate dispatch-exec.one submit)
+	for name in "${names[@]}"; do wait_for grep -q "^$name: t=.* event=started" run.err; done
+	assert_regex "$(grep '^run: started' run.err)" "started 7: ${names[*]}"
+	wait_for -s 60 all_verified
+
+	before=$(pid_of allocate)
+	kill -KILL "$before"
+	wait_for is_new allocate "$before"
+	assert_regex "$(grep '^run: allocate' run.err)" "allocate ended with status 137: starting it again in 1 s"
+
+	pids=()
+	for name in "${names[@]}"; do pids+=("$(pid_of "$name")"); done
+	kill -STOP "${pids[3]}"
+	stop run
+	none_left "${pids[@]}"
+	assert_equal "$(grep -c 'event=stopping' run.err)" 7
+	check_books
+}
+
+@test "pipelines/run leaves nothing behind when it is killed" {
+	[ -x /usr/bin/setpriv ] || skip "no setpriv"
+	devnet devnet --chunks 1 --batches 0 --bundles 0
+	run_dir
+	PROVA_BIN=$PROVA_BUILD/bin spawn run "$ROOT/pipelines/run" "$CONF"
+	names=(ledger task-fetch trace-build allocate dispatch-exec.one submit)
+	for name in "${names[@]}"; do wait_for grep -q "^$name: t=.* event=started" run.err; done
+	pids=()
+	for name in "${names[@]}"; do pids+=("$(pid_of "$name")"); done
+	stop run KILL || assert_equal $? 137
+	wait_for none_left "${pids[@]}"
+	check_books
+}
+
+@test "pipelines/run does not start again what ended with 100, and refuses wrong settings" {
+	devnet devnet --chunks 1 --batches 0 --bundles 0
+	run_dir
+	spawn submit prova-submit -c "$CONF"
+	wait_for logged submit event=started
+	PROVA_BIN=$PROVA_BUILD/bin spawn run "$ROOT/pipelines/run" "$CONF"
+	wait_for logged run "submit ended with status 100: it is not started again"
+	wait_for all_verified
+	stop run
+	assert_equal "$(grep -c 'run: submit ended' run.err)" 1
+	stop submit
+
+	echo "nonsense = 1" >>"$CONF"
+	PROVA_BIN=$PROVA_BUILD/bin run -100 "$ROOT/pipelines/run" "$CONF"
+	assert_output --partial nonsense
+	run -100 "$ROOT/pipelines/run"
+	assert_output --partial "usage: run"
+	sed -i '$d' "$CONF"
+	check_books
+}
