@@ -101,7 +101,7 @@ dispatch_exec_start(struct stage *st)
 
 	if (!name)
 		return wrong(stage_suffix(st),
-		    "there is no such section; the instance dispatch-exec.NAME, or .NAME.N, serves [provider NAME] (-I)");
+		    "there is no such section; the instance dispatch-exec.NAME serves [provider NAME], as does .NAME.N (-I)");
 	uint64_t types = read_types(settings_text(s, "provider", name, "types"));
 	if (!types)
 		return wrong(name, "types has to be some of: chunk batch bundle");
