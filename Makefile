@@ -181,7 +181,7 @@ uninstall:
 	@! cmp -s pipelines/prova.conf $(DESTDIR)/etc/prova/prova.conf || rm -f $(DESTDIR)/etc/prova/prova.conf
 	@rmdir $(D)/lib/prova/plugins $(D)/lib/prova $(DESTDIR)/etc/prova 2>/dev/null || :
 
--include $(wildcard $(foreach d,$(B) $(FZ),$d/common/*.d $d/cmd/*/*.d $d/tests/*/*.d))
+-include $(wildcard $(foreach d,$(B) $(FZ) $(MUTANTS),$d/common/*.d $d/cmd/*/*.d $d/tests/*/*.d))
 
 clean:
 	rm -rf build

@@ -67,6 +67,15 @@ proc_of_route(struct world *w, uint64_t route)
 	return found;
 }
 
+static struct proc *
+proc_of_last_conn(struct world *w, uint64_t route)
+{
+	for (size_t i = 0; i < w->nprocs; i++)
+		if (w->procs[i].alive && w->procs[i].conn && route_of(&w->procs[i], w->procs[i].last_conn) == route)
+			return &w->procs[i];
+	return NULL;
+}
+
 static void
 down_arrives(struct world *w, struct event *e)
 {
@@ -86,7 +95,11 @@ ledger_sends(void *arg, struct span route, struct span message)
 		return;
 	memcpy(&id, route.p, sizeof id);
 	struct proc *p = proc_of_route(w, id);
-	judge_hear(w, p ? p->name : "", message);
+	if (w->speaks_deposed) {
+		p = proc_of_last_conn(w, id);
+	} else {
+		judge_hear(w, p ? p->name : "", message);
+	}
 	if (!p)
 		return;
 	p->down_at = MAX2(p->down_at, w->now + world_draw(w, world_chance(w, 5) ? 400 : 3));
@@ -101,11 +114,14 @@ up_arrives(struct world *w, struct event *e)
 	struct proc *p = &w->procs[e->c];
 	uint64_t route = route_of(p, e->a);
 
+	if (w->deposed && e->a <= w->deposed_conns) {
+		core_hear(w->deposed, (struct span){ (uint8_t *)&route, sizeof route }, e->b ? -1 : 1000, SPAN_OF(&e->bytes));
+		return;
+	}
 	if (!w->core)
 		return;
 	judge_ask(w, p->name, SPAN_OF(&e->bytes));
-	if (p->alive)
-		w->heard_at[e->c] = w->now;
+	w->heard_at[e->c] = w->now;
 	core_hear(w->core, (struct span){ (uint8_t *)&route, sizeof route }, e->b ? -1 : 1000, SPAN_OF(&e->bytes));
 	ledger_turn_soon(w);
 }
@@ -142,7 +158,8 @@ connect_proc(struct world *w, struct event *e)
 			world_post(w, 10 + world_draw(w, 100), connect_proc, p);
 		return;
 	}
-	p->conn = ++w->conns;
+	p->last_conn = p->conn_before;
+	p->conn = p->conn_before = ++w->conns;
 	p->up_at = p->down_at = w->now;
 	books_connected(p->books);
 	proc_turn(p);
@@ -565,6 +582,43 @@ kill_ledger(struct world *w, struct proc *unused)
 	look_after_ledger(w);
 }
 
+/* SIGCONT: it goes on as if nothing had been. */
+static void
+wake_deposed(struct world *w, struct event *e)
+{
+	bool active;
+
+	if (!w->deposed)
+		return;
+	world_say(w, "the deposed ledger goes on");
+	w->speaks_deposed = true;
+	for (int i = 0; i < 2; i++)
+		core_turn(w->deposed, &active);
+	w->speaks_deposed = false;
+	core_free(&w->deposed);
+	store_memory.close(&w->deposed_store);
+}
+
+/* The ledger is stopped, another takes its place upon the same store. */
+static void
+depose_ledger(struct world *w, struct proc *unused)
+{
+	if (!w->core || w->deposed)
+		return;
+	world_say(w, "ledger stopped, another takes over");
+	w->deposed = w->core;
+	w->deposed_store = w->store;
+	w->deposed_conns = w->conns;
+	w->core = NULL;
+	w->ledger_life++;
+	w->store = disk_store(w->disk);
+	for (size_t i = 0; i < w->nprocs; i++)
+		if (w->procs[i].conn)
+			break_connection(&w->procs[i]);
+	start_ledger(w);
+	world_post(w, 50 + world_draw(w, 3000), wake_deposed, NULL);
+}
+
 static void
 break_some(struct world *w, struct proc *p)
 {
@@ -595,7 +649,7 @@ coordinator_away(struct world *w, struct proc *unused)
 
 static void (*const faults[])(struct world *, struct proc *) = {
 	kill_proc, kill_proc, kill_proc, freeze_proc, freeze_proc, kill_ledger, break_some, disk_fails, kill_in_commit,
-	coordinator_away,
+	coordinator_away, depose_ledger,
 };
 
 static void
@@ -664,6 +718,8 @@ actors_end(struct world *w)
 		if (w->procs[i].alive)
 			end_proc(&w->procs[i]);
 	core_free(&w->core);
+	core_free(&w->deposed);
 	store_memory.close(&w->store);
+	store_memory.close(&w->deposed_store);
 	disk_free(&w->disk);
 }

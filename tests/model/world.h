@@ -39,6 +39,7 @@ struct proc {
 	uint64_t	 frozen_until;
 	unsigned	 life;
 	uint64_t	 conn, up_at, down_at;	/* connection to the ledger, 0 none; FIFO times */
+	uint64_t	 conn_before, last_conn;	/* the one before; what the deposed ledger sends may still come */
 	uint64_t	 wake_at;
 	struct books	*books;
 	struct fetch	*fetch;
@@ -91,7 +92,10 @@ struct world {
 	size_t		 nprocs;
 	bool		 calm;			/* no faults any more */
 	/* the ledger */
-	struct core	*core;
+	struct core	*core, *deposed;	/* deposed: stopped, and does not know that another took over */
+	struct store	*deposed_store;
+	bool		 speaks_deposed;
+	uint64_t	 deposed_conns;		/* connections up to this one are its own */
 	struct disk	*disk;
 	struct store	*store;
 	uint64_t	 ledger_turn_at, ledger_life, disk_bad_until;
