@@ -90,6 +90,20 @@ next_key(struct cursor *c)
 	return key;
 }
 
+/* The same in a map with few members; `seen` has their bits.  A key twice is an error. */
+static uint64_t
+next_new_key(struct cursor *c, uint64_t *seen)
+{
+	uint64_t key = next_key(c);
+
+	if (key && (key >= 64 || (*seen >> key) & 1)) {
+		c->bad = true;
+		return 0;
+	}
+	*seen |= UINT64_C(1) << key;
+	return key;
+}
+
 static void
 get_fields(struct cursor *c, struct row *row)
 {
@@ -139,14 +153,13 @@ static void
 get_item(struct cursor *c, struct wire_item *item)
 {
 	size_t n = cursor_map(c, 32);
+	uint64_t seen = 0;
 	uint64_t *const numbers[] = { [I_KIND] = &item->kind, [I_ID] = &item->id, [I_REV] = &item->rev,
 	    [I_FROM] = &item->from, [I_TO] = &item->to, [I_CODE] = &item->code };
 
-	memset(item, 0, offsetof(struct wire_item, set));
-	memset(item->relies, 0, sizeof item->relies);
-	item->set.have = 0;
+	*item = (struct wire_item){ .kind = 0 };	/* the ledger reads fields that may not be there: 0, empty */
 	while (n-- > 0 && !c->bad) {
-		uint64_t key = next_key(c);
+		uint64_t key = next_new_key(c, &seen);
 		if (key == I_SET)
 			get_fields(c, &item->set);
 		else if (key == I_RELIES)
@@ -178,10 +191,11 @@ static void
 get_row(struct cursor *c, struct wire_row *r)
 {
 	size_t n = cursor_map(c, 8);
+	uint64_t seen = 0;
 
 	*r = (struct wire_row){ .next = 0 };	/* stages read fields that may not be there: 0, empty */
 	while (n-- > 0 && !c->bad) {
-		uint64_t key = next_key(c);
+		uint64_t key = next_new_key(c, &seen);
 		if (key == S_ROW)
 			get_fields(c, &r->row);
 		else if (key == S_NEXT)
@@ -211,8 +225,9 @@ get_results(struct cursor *c, struct wire *w)
 	while (n-- > 0 && !c->bad) {
 		struct wire_result r = { .first = w->nrows };
 		size_t pairs = cursor_map(c, 8);
+		uint64_t seen = 0;
 		while (pairs-- > 0 && !c->bad) {
-			uint64_t key = next_key(c);
+			uint64_t key = next_new_key(c, &seen);
 			if (key == R_SEQ)
 				r.seq = cursor_u64(c);
 			else if (key == R_CODE)
@@ -450,10 +465,17 @@ wire_read(struct wire *w, struct span message, char *why)
 	struct cursor c = CURSOR(message);
 
 	forget(w);
+	if (message.n > MESSAGE_BYTES) {
+		snprintf(why, 96, "%zu bytes, more than %d", message.n, MESSAGE_BYTES);
+		return false;
+	}
 	size_t n = cursor_map(&c, 256);
+	snprintf(why, 96, "not a map");
 	while (n-- > 0 && !c.bad) {
 		uint64_t key = next_key(&c);
 		const struct member *m = key ? member_of(key) : NULL;
+		if (c.bad)
+			snprintf(why, 96, "no member at byte %zu of %zu", (size_t)(c.p - message.p), message.n);
 		if (!key)
 			continue;
 		if (!m || w->have & M(key)) {
@@ -465,11 +487,8 @@ wire_read(struct wire *w, struct span message, char *why)
 		if (c.bad)
 			snprintf(why, 96, "member %s at byte %zu of %zu", m->name, (size_t)(c.p - message.p), message.n);
 	}
-	if (c.bad) {
-		if (!w->have)
-			snprintf(why, 96, "not a map");
+	if (c.bad)
 		return false;
-	}
 	if (c.p != c.end || !shape_is_right(w) || !names_are_right(w)) {
 		snprintf(why, 96, c.p != c.end ? "%zu bytes left over" : "members missing (kind %" PRIu64 ")",
 		    c.p != c.end ? (size_t)(c.end - c.p) : (size_t)w->kind);
