@@ -224,7 +224,8 @@ on_hello(struct core *c, struct span route, int64_t uid, const struct wire *w)
 		send_plain(c, route, WIRE_REFUSE, 0, CODE_VERSION);
 		return;
 	}
-	if (w->instance.n == 0 || w->instance.n > 64 || w->stage.n > 32 || !move_principal(w->stage) || route.n > 255) {
+	if (w->instance.n == 0 || w->instance.n > 64 || w->stage.n > 32 || !move_principal(w->stage) || route.n > 255 ||
+	    (i && !span_is(w->stage, i->kind))) {
 		send_plain(c, route, WIRE_REFUSE, 0, CODE_ILLEGAL);
 		return;
 	}
@@ -814,11 +815,16 @@ core_blobs(struct core *c, void (*fn)(void *, const uint8_t *, bool), void *arg)
 static void
 status_instance(const struct core *c, const struct instance *i, struct buf *out)
 {
-	buf_printf(out, "{\"instance\":\"%s\",\"kind\":\"%s\",\"alive\":%s,\"epoch\":%" PRIu64 ",\"silent_ms\":%" PRIu64,
-	    i->name, i->kind, custody_alive(c, i) ? "true" : "false", i->epoch,
+	buf_puts(out, "{\"instance\":");
+	json_put_str(out, span_str(i->name), false);
+	buf_printf(out, ",\"kind\":\"%s\",\"alive\":%s,\"epoch\":%" PRIu64 ",\"silent_ms\":%" PRIu64,
+	    i->kind, custody_alive(c, i) ? "true" : "false", i->epoch,
 	    i->heard ? c->now_ms - i->heard_ms : c->now_ms - c->term_ms);
-	if (i->tick && i->tick->provider[0])
-		buf_printf(out, ",\"provider\":\"%s\",\"slots\":%" PRIu64, i->tick->provider, i->tick->slots);
+	if (i->tick && i->tick->provider[0]) {
+		buf_puts(out, ",\"provider\":");
+		json_put_str(out, span_str(i->tick->provider), false);
+		buf_printf(out, ",\"slots\":%" PRIu64, i->tick->slots);
+	}
 	if (i->tick && i->principal == BY_FETCH)
 		buf_printf(out, ",\"polling\":%zu,\"waiting\":%zu", i->tick->npolls + i->ngrants, i->tick->nready);
 	buf_puts(out, ",\"note\":");
@@ -853,9 +859,10 @@ status_kinds(struct core *c, struct buf *out)
 	for (size_t k = 0; k < c->state.nchains; k++)
 		for (uint64_t t = 1; t <= TYPE_MAX; t++) {
 			uint64_t room = room_stated(c, (uint16_t)k, t);
-			buf_printf(out, "%c{\"chain\":\"%s\",\"type\":\"%s\",\"room\":%" PRIu64 ",\"unplaced\":%" PRIu64
-			    ",\"open\":%" PRIu64 "}", sep, c->state.chains[k], type_name(t), room,
-			    c->state.counts[k][t].unplaced, c->state.counts[k][t].open);
+			buf_printf(out, "%c{\"chain\":", sep);
+			json_put_str(out, span_str(c->state.chains[k]), false);
+			buf_printf(out, ",\"type\":\"%s\",\"room\":%" PRIu64 ",\"unplaced\":%" PRIu64 ",\"open\":%" PRIu64 "}",
+			    type_name(t), room, c->state.counts[k][t].unplaced, c->state.counts[k][t].open);
 			sep = ',';
 		}
 	buf_puts(out, sep == '[' ? "[]" : "]");
@@ -866,8 +873,11 @@ status_money(const struct core *c, struct buf *out)
 {
 	char sep = '{';
 
-	for (size_t k = 0; k < c->nbalances; k++, sep = ',')
-		buf_printf(out, "%c\"%s\":%" PRId64, sep, c->balances[k].account, c->balances[k].micro);
+	for (size_t k = 0; k < c->nbalances; k++, sep = ',') {
+		buf_putc(out, sep);
+		json_put_str(out, span_str(c->balances[k].account), false);
+		buf_printf(out, ":%" PRId64, c->balances[k].micro);
+	}
 	buf_puts(out, sep == '{' ? "{}" : "}");
 }
 
