@@ -354,7 +354,7 @@ visit(const struct walk *w, int dir, const char *parent, const char *name)
 		return;
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
 		return;
-	if ((uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000 >= w->before_ms)
+	if ((uint64_t)st.st_mtim.tv_sec * 1000 + (uint64_t)st.st_mtim.tv_nsec / 1000000 > w->before_ms)
 		return;
 	char *path = xprintf("%s/%s", parent, name);
 	w->fn(w->arg, w->temporary ? NULL : hash, path, (uint64_t)st.st_size);

@@ -49,10 +49,10 @@ setup(void **state)
 	fake_coordinator_start(&coordinator, loop);
 	ids = identities_new(&(struct identity_opts){ .loop = loop, .http = http, .coordinator = "test",
 	    .url = coordinator.url, .seed = seed, .prover = "prova", .version = "v4.4.45-a-b-c", .fields = 5,
-	    .types = { 1, 2 }, .ntypes = 2, .vks = "", .timeout_ms = 500, .backoff_ms = 20, .backoff_max_ms = 100 });
+	    .types = { 1, 2 }, .ntypes = 2, .vks = "", .timeout_ms = 2000, .backoff_ms = 20, .backoff_max_ms = 100 });
 	snprintf(l2, sizeof l2, "http://127.0.0.1:1/ %s/l2", coordinator.url);
 	client = client_new(&(struct client_opts){ .loop = loop, .http = http, .blobs = blobs, .identities = ids,
-	    .l2_urls = l2, .timeout_ms = 400, .l2_timeout_ms = 400, .retry_ms = 20, .answer = on_answer });
+	    .l2_urls = l2, .timeout_ms = 2000, .l2_timeout_ms = 2000, .retry_ms = 20, .answer = on_answer });
 	answers = 0;
 	bad = false;
 	return 0;
