@@ -13,7 +13,7 @@
 enum {
 	TICK_MS		= 500,
 	RESEND_MS	= 1000,
-	HELLO_MIN_MS	= 50,
+	HELLO_MIN_MS	= 300,
 	HELLO_MAX_MS	= 2000,
 	HEARD_MS	= 3000,
 	MOVE_BYTES	= 60000,	/* of groups in one message */
@@ -47,6 +47,7 @@ struct books {
 	void		*arg;
 	struct wire	*in;
 	uint64_t	 epoch, last_epoch, term, welcome_term, seq, serial;
+	bool		 linked;	/* connected once: before, a HELLO would arrive twice */
 	bool		 said_hello;	/* HELLO is under way */
 	uint64_t	 hello_ms, hello_wait_ms, heard_ms, tick_ms, now_ms;
 	int64_t		 wall_offset_ms;
@@ -662,6 +663,7 @@ books_connected(struct books *b)
 {
 	b->now_ms = clock_ms();
 	b->hello_wait_ms = 0;
+	b->linked = true;
 	say_hello(b);
 }
 
@@ -700,9 +702,10 @@ books_turn(struct books *b, uint64_t now_ms)
 	b->now_ms = now_ms;
 	uint64_t next = run_timers(b);
 
-	if ((!b->epoch || b->said_hello) && now_ms >= b->hello_ms)
+	bool to_say = b->linked && (!b->epoch || b->said_hello);
+	if (to_say && now_ms >= b->hello_ms)
 		say_hello(b);
-	if (!b->epoch || b->said_hello)
+	if (to_say)
 		next = MIN2(next, b->hello_ms);
 	if (b->epoch) {
 		struct ask *due = first_due(b);
