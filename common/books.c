@@ -16,6 +16,7 @@ enum {
 	HELLO_MIN_MS	= 300,
 	HELLO_MAX_MS	= 2000,
 	HEARD_MS	= 3000,
+	CLOCK_WINDOW_MS	= 10000,
 	MOVE_BYTES	= 60000,	/* of groups in one message */
 	PASSED_MAX	= 1 << 20,
 };
@@ -50,7 +51,8 @@ struct books {
 	bool		 linked;	/* connected once: before, a HELLO would arrive twice */
 	bool		 said_hello;	/* HELLO is under way */
 	uint64_t	 hello_ms, hello_wait_ms, heard_ms, tick_ms, now_ms;
-	int64_t		 wall_offset_ms;
+	int64_t		 offset_ms[2];		/* ledger's clock less ours: of this window, of the one before */
+	uint64_t	 clock_window_ms;
 	bool		 level_changed, ask_now;
 	struct map	 hands;
 	struct hand	**dead;
@@ -620,6 +622,20 @@ static const struct { enum wire_kind kind; void (*fn)(struct books *, const stru
 	{ WIRE_ROWS, on_rows }, { WIRE_NEWS, on_rows }, { WIRE_FENCED, on_fenced },
 };
 
+/* The ledger's clock less ours.  A message that was long under way says too little, so
+ * the largest of the last two windows counts. */
+static void
+note_clock(struct books *b, int64_t offset_ms)
+{
+	if (b->now_ms >= b->clock_window_ms + CLOCK_WINDOW_MS || !b->clock_window_ms) {
+		b->offset_ms[1] = b->clock_window_ms ? b->offset_ms[0] : offset_ms;
+		b->offset_ms[0] = offset_ms;
+		b->clock_window_ms = b->now_ms;
+	}
+	if (offset_ms > b->offset_ms[0])
+		b->offset_ms[0] = offset_ms;
+}
+
 void
 books_hear(struct books *b, struct span message)
 {
@@ -640,7 +656,7 @@ books_hear(struct books *b, struct span message)
 	b->now_ms = clock_ms();
 	b->heard_ms = b->now_ms;
 	if (w->clock_ms)
-		b->wall_offset_ms = (int64_t)w->clock_ms - (int64_t)clock_wall_ms();
+		note_clock(b, (int64_t)w->clock_ms - (int64_t)clock_wall_ms());
 	for (size_t i = 0; i < NELEM(handlers); i++)
 		if ((uint64_t)handlers[i].kind == w->kind)
 			handlers[i].fn(b, w);
@@ -750,7 +766,9 @@ books_term(const struct books *b)
 uint64_t
 books_wall_ms(const struct books *b)
 {
-	return (uint64_t)((int64_t)clock_wall_ms() + b->wall_offset_ms);
+	int64_t offset_ms = b->offset_ms[0] > b->offset_ms[1] ? b->offset_ms[0] : b->offset_ms[1];
+
+	return (uint64_t)((int64_t)clock_wall_ms() + offset_ms);
 }
 
 size_t

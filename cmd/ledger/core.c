@@ -203,6 +203,7 @@ welcome(struct core *c, struct instance *i, struct span route, int64_t uid, cons
 	i->bye = false;
 	i->heard_ms = c->now_ms;
 	i->welcome = true;
+	i->capacity_due = true;		/* what was on its way may be lost */
 }
 
 static void
