@@ -52,8 +52,6 @@ const struct setting settings_table[] = {
 	    "The same for bundles only." },
 	{ "chain", "chooser", SET_WORD, "turn", "turn|cheapest", NULL,
 	    "How one of the free providers of a tier is chosen." },
-	{ "chain", "ahead", SET_UINT, "0", "0", "100000",
-	    "How many jobs are fetched beyond the free slots." },
 
 	{ "coordinator", "url", SET_TEXT, NULL, NULL, NULL,
 	    "Base URL of the Coordinator." },

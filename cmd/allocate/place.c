@@ -421,7 +421,7 @@ place_levels(struct place *p, struct tick *t)
 		if (slots == 0)
 			continue;
 		struct level *room = &t->rooms[t->nrooms++];
-		*room = (struct level){ .type = rule->type, .n = slots + rule->ahead };
+		*room = (struct level){ .type = rule->type, .n = slots };
 		memcpy(room->chain, rule->chain, sizeof room->chain);
 	}
 	write_note(p, t->note, sizeof t->note);

@@ -12,7 +12,7 @@
 struct policy {
 	char			 chain[33];
 	uint64_t		 type;
-	uint64_t		 max_attempts, ahead;
+	uint64_t		 max_attempts;
 	const struct chooser	*chooser;
 	size_t			 n;		/* members; 0: everybody, in one tier */
 	struct member { char name[33]; unsigned tier; } members[PROVIDERS_MAX];

@@ -78,7 +78,6 @@ read_policy(struct read_settings *r, const char *chain, uint64_t type)
 		return wrong("chain", chain, "", "a name is longer than 32 bytes");
 	p->type = type;
 	p->max_attempts = settings_num(r->s, "chain", chain, "max_attempts");
-	p->ahead = settings_num(r->s, "chain", chain, "ahead");
 	p->chooser = chooser_find(settings_text(r->s, "chain", chain, "chooser"));
 	if (!p->chooser)
 		return wrong("chain", chain, "chooser", "there is no such chooser");

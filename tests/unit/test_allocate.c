@@ -279,7 +279,6 @@ setup(void **state)
 	struct buf out = { 0 };
 
 	clock_freeze(1000000);
-	p.ahead = 2;
 	b->place = place_new(&(struct place_opts){ &p, 1, NULL, 0 });
 	b->books = books_new(&(struct books_opts){ "allocate", "allocate", "", "", &ops, b });
 	place_bind(b->place, b->books);
