@@ -496,7 +496,7 @@ room_is_a_total_and_silence_is_none(void **state)
 	assert_int_equal(b->tick.nrooms, 1);
 	assert_string_equal(b->tick.rooms[0].chain, "demo");
 	assert_int_equal(b->tick.rooms[0].type, TYPE_CHUNK);
-	assert_int_equal(b->tick.rooms[0].n, 4 + 2);
+	assert_int_equal(b->tick.rooms[0].n, 4);
 	hear_capacity(b, 0, 0);
 	assert_int_equal(b->tick.nrooms, 0);
 }
