@@ -274,6 +274,9 @@ check_placed(struct trial *t)
 	return work->open || work->kept ? CODE_OK : CODE_CONFLICT;
 }
 
+/* The most that one chain may reserve and owe, budget or not: sums of it fit everywhere. */
+#define MICRO_MAX ((uint64_t)INT64_MAX / 64)
+
 static enum code
 check_allocated(struct trial *t)
 {
@@ -281,15 +284,15 @@ check_allocated(struct trial *t)
 	char account[80];
 	struct row w;
 
-	if (!work || work->state != WORK_OPEN || t->row.provider.n == 0 || t->row.price > INT64_MAX / 4)
+	if (!work || work->state != WORK_OPEN || t->row.provider.n == 0 || t->row.price > MICRO_MAX)
 		return CODE_ILLEGAL;
 	if (RULE(PER_JOB) && RULE(JOB_REV_ONLY) && (work->open || work->kept) && t->row.allow.n == 0)
 		return CODE_CONFLICT;
 	state_row(work, &w);
 	const struct core_chain *chain = core_chain_of(t->c, w.chain);
 	snprintf(account, sizeof account, "budget:%.*s", SPAN_ARG(w.chain));
-	if (chain && chain->budget &&
-	    (uint64_t)-judge_balance(t->c, account) + t->row.price > chain->budget && t->row.price)
+	uint64_t most = chain && chain->budget ? MIN2(chain->budget, MICRO_MAX) : MICRO_MAX;
+	if ((uint64_t)-judge_balance(t->c, account) + t->row.price > most && t->row.price)
 		return CODE_BUDGET;
 	return CODE_OK;
 }
@@ -671,9 +674,10 @@ record_stray(struct trial *t)
 	return CODE_OK;
 }
 
-/* An attempt that has left memory comes back for as long as its stray order takes to be written. */
+/* An attempt that has left memory comes back for as long as its stray order takes to be written. *work_too:
+ * its work was not there either. */
 static struct live *
-recall(struct core *c, uint64_t id)
+recall(struct core *c, uint64_t id, bool *work_too)
 {
 	struct row *attempt = c->o.ops->row_of(c->o.store, ROW_ATTEMPT, id), *work = NULL;
 	struct live *l = NULL;
@@ -682,8 +686,7 @@ recall(struct core *c, uint64_t id)
 		return NULL;
 	if (!state_find(&c->state, ROW_WORK, attempt->work)) {
 		work = c->o.ops->row_of(c->o.store, ROW_WORK, attempt->work);
-		if (work)
-			state_load(&c->state, work, &by_ledger);
+		*work_too = work && state_load(&c->state, work, &by_ledger);
 	}
 	if (state_find(&c->state, ROW_WORK, attempt->work))
 		l = state_load(&c->state, attempt, &by_ledger);
@@ -693,13 +696,8 @@ recall(struct core *c, uint64_t id)
 }
 
 static enum code
-judge_fact(struct trial *t)
+judge_known_fact(struct trial *t)
 {
-	t->live = state_find(&t->c->state, ROW_ATTEMPT, t->it->id);
-	if (!t->live)
-		t->live = recall(t->c, t->it->id);
-	if (!t->live)
-		return CODE_GONE;
 	state_row(t->live, &t->row);
 	if (!span_is(t->row.provider, t->inst->provider) || check_blobs(t->c, &t->it->set) != CODE_OK)
 		return CODE_ILLEGAL;
@@ -715,6 +713,25 @@ judge_fact(struct trial *t)
 	if (t->it->to == ATTEMPT_PROVED)
 		refresh_work(t->c, t->live->work);
 	return CODE_OK;
+}
+
+static enum code
+judge_fact(struct trial *t)
+{
+	bool recalled = false;
+
+	t->live = state_find(&t->c->state, ROW_ATTEMPT, t->it->id);
+	if (!t->live)
+		t->live = recall(t->c, t->it->id, &recalled);
+	if (!t->live)
+		return CODE_GONE;
+	uint64_t rev = t->live->rev;
+	enum code code = judge_known_fact(t);
+	if (recalled && t->live->rev == rev) {	/* nothing to write: it leaves memory again */
+		state_forget(&t->c->state, t->live->work);
+		t->live = NULL;
+	}
+	return code;
 }
 
 /* --- groups --- */
