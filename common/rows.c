@@ -116,17 +116,18 @@ row_keep(const struct row *row)
 	return copy;
 }
 
-/* A number with a name: kind, state, type. */
+/* The name of a number: of a kind, state, type, code.  NULL for other fields, and for one that
+ * no table here has: it stays a number. */
 static const char *
 named(const struct row *row, const struct field *f)
 {
-	switch (f->key) {
-	case KEY_kind:	return row_kind_name(row->kind);
-	case KEY_state:	return row_state_name(row->kind, row->state);
-	case KEY_type:	return type_name(row->type);
-	case KEY_code:	return code_word(row->code);
-	default:	return NULL;
-	}
+	const char *name = f->key == KEY_kind ? row_kind_name(row->kind) :
+	    f->key == KEY_state ? row_state_name(row->kind, row->state) :
+	    f->key == KEY_type ? type_name(row->type) :
+	    f->key == KEY_code ? code_word(row->code) : "?";
+	bool none = strcmp(name, "?") == 0 || strcmp(name, "-") == 0 || strcmp(name, "unknown") == 0;
+
+	return none ? NULL : name;
 }
 
 static void
@@ -134,11 +135,12 @@ put_value(struct buf *out, const struct row *row, const struct field *f)
 {
 	const char *at = (const char *)row + f->off;
 	const struct span *s = (const struct span *)at;
+	const char *name = named(row, f);
 
 	switch (f->type) {
 	case FIELD_U64:
-		if (named(row, f))
-			buf_printf(out, "\"%s\"", named(row, f));
+		if (name)
+			buf_printf(out, "\"%s\"", name);
 		else
 			buf_printf(out, "%" PRIu64, *(const uint64_t *)at);
 		break;
