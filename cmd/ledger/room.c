@@ -306,7 +306,8 @@ tell_capacity(struct core *c)
 	}
 	for (size_t k = 0; k < c->ninstances; k++) {
 		struct instance *i = c->instances[k];
-		if (i->principal != BY_ALLOCATE || !custody_alive(c, i) || !(changed || i->capacity_due))
+		i->capacity_due |= changed;	/* one that is silent now hears of it later */
+		if (i->principal != BY_ALLOCATE || !custody_alive(c, i) || !i->capacity_due)
 			continue;
 		struct wire_head h = core_head(c, i);
 		wire_put_news(&c->scratch, &h, ++i->serial, &c->news);
