@@ -550,7 +550,7 @@ an_answer_decides_who_goes_on(void **state)
 		struct held *h = books_find(b->books, ROW_JOB, 1);
 		if ((h != NULL) != cases[i].held || (h && h->moving != cases[i].moving) || b->acts != cases[i].acts ||
 		    b->noffers != cases[i].offers || b->freshes != cases[i].freshes || b->losses != !cases[i].held)
-			fail_msg("case %zu: %s acts %u offers %u fresh %u lost %u", i, h ? "held" : "gone", b->acts, b->noffers, b->freshes, b->losses);
+			fail_msg("case %zu: %s acts %u offers %zu fresh %u lost %u", i, h ? "held" : "gone", b->acts, b->noffers, b->freshes, b->losses);
 		assert_int_equal(books_pending(b->books), 0);
 		tear_down(&own);
 	}

@@ -115,7 +115,8 @@ full_tick(void)
 	memset(t.note, 'n', 255);
 	t.slots = t.types = t.price[1] = t.price[TYPE_MAX] = UINT64_MAX;
 	for (t.nrooms = 0; t.nrooms < LEVELS_MAX; t.nrooms++) {
-		t.rooms[t.nrooms] = (struct level){ .type = t.nrooms % (TYPE_MAX + 1), .n = UINT64_MAX };
+		t.rooms[t.nrooms].type = t.nrooms % (TYPE_MAX + 1);	/* by member: what lies between them stays 0 */
+		t.rooms[t.nrooms].n = UINT64_MAX;
 		memset(t.rooms[t.nrooms].chain, 'c', 32);
 		memset(t.rooms[t.nrooms].fork, 'f', 32);
 	}
@@ -145,8 +146,11 @@ full_news(void)
 
 	n.has_capacity = true;
 	for (n.ncapacity = 0; n.ncapacity < PROVIDERS_MAX; n.ncapacity++) {
-		n.capacity[n.ncapacity] = (struct capacity){ .slots = UINT64_MAX, .used = 1, .types = 14, .price = { 0, 1, 2, UINT64_MAX } };
-		memset(n.capacity[n.ncapacity].name, 'p', 32);
+		struct capacity *p = &n.capacity[n.ncapacity];	/* by member: what lies between them stays 0 */
+		memset(p->name, 'p', 32);
+		p->slots = p->price[TYPE_MAX] = UINT64_MAX;
+		p->used = 1;
+		p->types = 14;
 	}
 	for (n.ngrants = 0; n.ngrants < POLLS_MAX; n.ngrants++)
 		n.grants[n.ngrants] = (struct poll){ n.ngrants, 1 };
