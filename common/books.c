@@ -1,7 +1,7 @@
 /* books.c - a stage's side of the LEDGER link.  See books.h; rule numbers are those of prova-wire(7).
  *
- * BUGS: the list of what was passed is kept for an epoch's life, 16 bytes a row; it is
- * halved (oldest first) when it holds a million. */
+ * BUGS: the list of what was passed is kept for an epoch's life; it is forgotten when it holds
+ * a million rows, and NEWS may then bring some of them once more. */
 #include "common/books.h"
 
 #include "common/clock.h"

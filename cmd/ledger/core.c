@@ -485,6 +485,8 @@ take_back(struct core *c)
 		i->epoch = i->before_epoch;
 		i->bye = i->before_bye;
 		i->dirty = i->welcome = false;
+		if (!i->epoch)
+			i->nroute = 0;		/* nobody of this name was ever welcome */
 	}
 	c->nparcels = 0;
 }

@@ -350,6 +350,13 @@ check_submitting(struct trial *t)
 	return CODE_OK;
 }
 
+/* One that was blocked while it held a job holds it still. */
+static enum code
+check_idle(struct trial *t)
+{
+	return t->row.job ? CODE_CONFLICT : CODE_OK;
+}
+
 static enum code
 check_posts(struct trial *t)
 {
@@ -456,6 +463,7 @@ static const struct hook {
 	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_FAILED, check_owner, after_failed },
 	{ ROW_ATTEMPT, ANY, ATTEMPT_FAILED, NULL, after_failed },
 	{ ROW_ATTEMPT, ANY, ATTEMPT_CANCELLED, NULL, after_failed },
+	{ ROW_IDENTITY, IDENTITY_BLOCKED, IDENTITY_IDLE, check_idle, NULL },
 };
 
 static const struct hook *
@@ -659,14 +667,28 @@ is_fact(const struct wire_item *it)
 	    ((it->to == ATTEMPT_PROVING && HAS(&it->set, handle)) || (it->to == ATTEMPT_PROVED && HAS(&it->set, proof_blob)));
 }
 
-/* A second order, or one that nobody wants any more: recorded, never dropped. */
+static bool
+is_news(const struct row *now, const struct row *set)
+{
+	bool order = HAS(set, handle) && !span_eq(now->handle, set->handle) && !span_eq(now->stray, set->handle);
+
+	return order || (HAS(set, proof_blob) && !HAS(now, proof_blob));
+}
+
+/* A second order, or an order or a proof that nobody waits for any more: recorded, never dropped. */
 static enum code
 record_stray(struct trial *t)
 {
-	if (!HAS(&t->it->set, handle) || span_eq(t->row.handle, t->it->set.handle) || !RULE(DROP_STRAY))
+	const struct row *set = &t->it->set;
+
+	if (!is_news(&t->row, set) || !RULE(DROP_STRAY))
 		return CODE_OK;
-	diag(DIAG_WARN, "second-order", "attempt=%" PRIu64 " handle=%.*s", t->row.id, SPAN_ARG(t->it->set.handle));
-	SET(&t->row, stray, t->it->set.handle);
+	diag(DIAG_WARN, "second-order", "attempt=%" PRIu64 " handle=%.*s proof_bytes=%" PRIu64, t->row.id, SPAN_ARG(set->handle),
+	    set->proof_bytes);
+	if (HAS(set, handle) && !span_eq(t->row.handle, set->handle))
+		SET(&t->row, stray, set->handle);
+	if (!HAS(&t->row, proof_blob))
+		row_merge(&t->row, set, BIT(proof) | BIT(proof_blob) | BIT(proof_bytes));
 	SET(&t->row, code, CODE_SECOND_ORDER);
 	SET(&t->row, rev, t->row.rev + 1);
 	SET(&t->row, at_ms, t->c->wall_ms);
