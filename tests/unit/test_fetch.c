@@ -39,15 +39,11 @@ setup(void **state)
 		.backoff_ms = 500, .backoff_max_ms = 30000,
 		.collection_ms = { 0, COLLECTION_MS, COLLECTION_MS, COLLECTION_MS }, .ops = &ops };
 
-	memset(&books, 0, sizeof books);
 	npolled = 0;
 	fetch = fetch_new(&o);
-	books.core = fetch;
-	books.act = act;
-	books.lose = lose;
-	books.answer = answer;
-	books.reset = reset;
-	fake_start(&books);
+	books = (struct books){ .core = fetch, .ops = { .act = act, .lose = lose, .answer = answer, .reset = reset },
+		.last = { [ROW_IDENTITY] = IDENTITY_BLOCKED } };
+	clock_freeze(START_MS);
 	fetch_bind(fetch, &books);
 	return 0;
 }
@@ -122,10 +118,9 @@ reply_task(uint64_t identity, const char *uuid, bool bad)
 static const struct row *
 row_of(uint64_t identity)
 {
-	for (size_t i = 0; i < books.nrows; i++)
-		if (!books.rows[i].gone && books.rows[i].kept->kind == ROW_IDENTITY && books.rows[i].kept->identity == identity)
-			return books.rows[i].kept;
-	return NULL;
+	const struct fake_row *r = fake_identity(&books, identity);
+
+	return r ? r->row : NULL;
 }
 
 static void
@@ -278,7 +273,7 @@ already_assigned_rests_for_the_collection_time(void **state)
 	assert_int_equal(books.nmoves, 1);
 	assert_int_equal(books.moves[0].item.to, IDENTITY_RESTING);
 	assert_int_equal(books.moves[0].item.code, CODE_ALREADY_ASSIGNED);
-	assert_int_equal(books.moves[0].set->until_ms, books.now_ms + COLLECTION_MS);
+	assert_int_equal(books.moves[0].set->until_ms, books_wall_ms(&books) + COLLECTION_MS);
 	fake_all_done(&books);
 	pass(COLLECTION_MS / 2);
 	look();
@@ -384,7 +379,7 @@ refusals_for_ever_rest_longer_and_longer_and_are_coded(void **state)
 		assert_int_equal(books.moves[0].item.code, CODE_GET_TASK_FAILED);
 		fake_all_done(&books);
 		assert_int_equal(row_of(0)->state, IDENTITY_RESTING);
-		rest = row_of(0)->until_ms - books.now_ms;
+		rest = row_of(0)->until_ms - books_wall_ms(&books);
 		pass(rest + 1);
 		fake_all_done(&books);
 		pass(POLL_MS);
@@ -440,7 +435,7 @@ static void
 logins_that_fail_stop_polls(void **state)
 {
 	begin();
-	fetch_away(fetch, books.now_ms);
+	fetch_away(fetch, books_wall_ms(&books));
 	pass(12000);
 	look();
 	assert_int_equal(tick.nready, 0);

@@ -28,15 +28,11 @@ setup(void **state)
 {
 	static const struct settle_ops ops = { on_verify, on_forget, on_post };
 
-	memset(&books, 0, sizeof books);
 	nverified = nposted = nforgotten = last = 0;
 	settle = settle_new(&(struct settle_opts){ .backoff_ms = 500, .backoff_max_ms = 30000, .ops = &ops });
-	books.core = settle;
-	books.act = act;
-	books.lose = lose;
-	books.answer = answer;
-	books.reset = reset;
-	fake_start(&books);
+	books = (struct books){ .core = settle, .ops = { .act = act, .lose = lose, .answer = answer, .reset = reset },
+		.last = { [ROW_ATTEMPT] = ATTEMPT_PROVED, [ROW_JOB] = JOB_SUBMITTING } };
+	clock_freeze(START_MS);
 	settle_bind(settle, &books);
 	return 0;
 }

@@ -3,7 +3,7 @@
 #include "cmd/dispatch-exec/slots.h"
 #include "common/diag.h"
 #include "common/num.h"
-#include "tests/unit/fakebooks.h"
+#include "tests/unit/fake_books.h"
 
 #include <ftw.h>
 #include <sys/stat.h>
@@ -12,6 +12,7 @@
 
 struct fixture {
 	struct books	 b;
+	struct fake_row	*attempt;
 	struct loop	*loop;
 	struct blobs	*blobs;
 	struct slots	*slots;
@@ -21,6 +22,9 @@ struct fixture {
 	enum plugin_ask	 ask;
 	enum purchase_unsure unsure;
 };
+
+static void act(void *p, struct held *h) { purchase_act(p, h); }
+static void lose(void *p, struct held *h) { purchase_lose(p, h); }
 
 static void
 begin(struct fixture *f, const char *command)
@@ -34,12 +38,14 @@ begin(struct fixture *f, const char *command)
 	f->blobs = blob_open(f->dir);
 	assert_non_null(f->blobs);
 	assert_int_equal(blob_put(f->blobs, SPAN("[input]"), false, hash), 0);
-	f->b.row = fake_attempt(hash, 7);
+	f->attempt = fake_attempt(&f->b, hash, 7);
 	f->slots = slots_new(&(struct slots_opts){ .loop = f->loop, .blobs = f->blobs, .books = &f->b,
 	    .instance = "dispatch-exec.a", .provider = "a", .command = f->command, .run_dir = f->dir, .chain = "",
 	    .types = 1 << TYPE_CHUNK, .n = 1, .line_max = 1 << 20, .prove_timeout_ms = f->prove_timeout_ms ? f->prove_timeout_ms : 5000,
 	    .terms = { .ask = f->ask, .when_unsure = f->unsure, .send_by_ms = 300, .call_ms = 2000, .prove_ms = 60000, .poll_ms = 10 } });
-	f->b.p = slots_purchase(f->slots);
+	f->b.core = slots_purchase(f->slots);
+	f->b.ops = (struct books_ops){ .act = act, .lose = lose };
+	f->b.last[ROW_ATTEMPT] = ATTEMPT_PROVING;
 }
 
 static int
@@ -62,19 +68,18 @@ end(struct fixture *f)
 static bool
 reaches(struct fixture *f, uint64_t state, uint64_t ms)
 {
-	if (!f->b.has)
-		show(&f->b, false);
-	for (uint64_t until = clock_ms() + ms; f->b.row->state != state && clock_ms() < until; ) {
+	struct fake_row *r = f->attempt;
+
+	if (!r->has)
+		fake_show(&f->b, r, false);
+	for (uint64_t until = clock_ms() + ms; r->row->state != state && clock_ms() < until; ) {
 		loop_turn(f->loop, 20);
-		done(&f->b);
-		if (f->b.has && !f->b.held.moving && f->b.row->rev > f->b.shown->rev)
-			show(&f->b, true);
-		if (f->b.has && f->b.due_ms && clock_ms() >= f->b.due_ms && !f->b.held.moving) {
-			f->b.due_ms = 0;
-			purchase_act(f->b.p, &f->b.held);
-		}
+		fake_turn(&f->b);
+		if (r->has && !r->held.moving && r->row->rev > r->shown->rev)
+			fake_show(&f->b, r, true);
+		fake_due(&f->b);
 	}
-	return f->b.row->state == state;
+	return r->row->state == state;
 }
 
 static void
@@ -83,9 +88,9 @@ expect_proof(struct fixture *f)
 	char want[128];
 	struct buf hex = { 0 };
 
-	num_put_hex(&hex, (struct span){ f->b.row->input_blob, HASH_BYTES });
+	num_put_hex(&hex, (struct span){ f->attempt->row->input_blob, HASH_BYTES });
 	snprintf(want, sizeof want, "{\"input_sha256\":\"%s\"}", buf_cstr(&hex));
-	assert_true(span_is(f->b.row->proof, want));
+	assert_true(span_is(f->attempt->row->proof, want));
 	buf_free(&hex);
 }
 
@@ -124,7 +129,7 @@ a_crash_a_hang_and_garbage_are_called_again_with_the_key(void **state)
 		begin(&f, command);
 		assert_true(reaches(&f, ATTEMPT_PROVED, 8000));
 		expect_proof(&f);
-		assert_int_equal(f.b.row->intent, 2);
+		assert_int_equal(f.attempt->row->intent, 2);
 		end(&f);
 	}
 }
@@ -145,7 +150,7 @@ with_when_unsure_fail_each_has_its_code(void **state)
 		begin(&f, command);
 		assert_false(reaches(&f, ATTEMPT_FAILED, 400));	/* not before it is settled */
 		assert_true(reaches(&f, ATTEMPT_FAILED, 5000));
-		assert_int_equal(f.b.row->code, cases[i].code);
+		assert_int_equal(f.attempt->row->code, cases[i].code);
 		end(&f);
 	}
 }
@@ -157,12 +162,12 @@ a_refusal_fails_it_and_not_now_gives_it_back(void **state)
 
 	begin(&f, "export BAD_PROVER=refuse; " PLUGINS "bad-prover");
 	assert_true(reaches(&f, ATTEMPT_FAILED, 5000));
-	assert_int_equal(f.b.row->code, CODE_PROVER_FAILED);
-	assert_true(span_is(f.b.row->detail, "the trace is invalid"));
+	assert_int_equal(f.attempt->row->code, CODE_PROVER_FAILED);
+	assert_true(span_is(f.attempt->row->detail, "the trace is invalid"));
 	end(&f);
 	begin(&g, "export BAD_PROVER=busy BAD_PROVER_CALLS=2; " PLUGINS "bad-prover");
 	assert_true(reaches(&g, ATTEMPT_PROVED, 5000));
-	assert_int_equal(g.b.row->intent, 3);
+	assert_int_equal(g.attempt->row->intent, 3);
 	end(&g);
 }
 
@@ -175,14 +180,14 @@ a_large_proof_becomes_a_blob(void **state)
 	begin(&f, "read -r l; echo '{\"id\":1,\"ok\":true,\"sync\":true}'; read -r l; "
 	    "printf '{\"id\":2,\"ok\":true,\"proof\":\"'; head -c 20000 /dev/zero | tr '\\0' p; echo '\"}'; read -r l");
 	assert_true(reaches(&f, ATTEMPT_PROVED, 5000));
-	assert_false(HAS(f.b.row, proof));
-	assert_int_equal(f.b.row->proof_bytes, 20000);
-	assert_true(blob_have(f.blobs, f.b.row->proof_blob, &bytes));
+	assert_false(HAS(f.attempt->row, proof));
+	assert_int_equal(f.attempt->row->proof_bytes, 20000);
+	assert_true(blob_have(f.blobs, f.attempt->row->proof_blob, &bytes));
 	end(&f);
 	begin(&g, "head -c 20001 /dev/zero >$DIR/proof; read -r l; echo '{\"id\":1,\"ok\":true,\"sync\":true}'; read -r l; "
 	    "echo '{\"id\":2,\"ok\":true,\"proof_path\":\"'$DIR'/proof\"}'; read -r l");
 	assert_true(reaches(&g, ATTEMPT_PROVED, 5000));
-	assert_true(blob_have(g.blobs, g.b.row->proof_blob, &bytes));
+	assert_true(blob_have(g.blobs, g.attempt->row->proof_blob, &bytes));
 	assert_int_equal(bytes, 20001);
 	end(&g);
 }
@@ -213,8 +218,8 @@ a_handle_is_polled(void **state)
 	    "3) a='\"state\":\"proving\"' ;; *) a='\"state\":\"proved\",\"proof\":\"yes\"' ;; esac; "
 	    "echo \"{\\\"id\\\":$n,\\\"ok\\\":true,$a}\"; echo \"$l\" >>$DIR/log; done");
 	assert_true(reaches(&f, ATTEMPT_PROVED, 5000));
-	assert_true(span_is(f.b.row->handle, "h-1"));
-	assert_true(span_is(f.b.row->proof, "yes"));
+	assert_true(span_is(f.attempt->row->handle, "h-1"));
+	assert_true(span_is(f.attempt->row->proof, "yes"));
 	end(&f);
 }
 
@@ -225,9 +230,9 @@ a_missing_input_waits(void **state)
 	char note[256];
 
 	begin(&f, PLUGINS "sha-prover");
-	assert_int_equal(blob_delete(f.blobs, f.b.row->input_blob), 0);
+	assert_int_equal(blob_delete(f.blobs, f.attempt->row->input_blob), 0);
 	assert_false(reaches(&f, ATTEMPT_PROVED, 300));
-	assert_int_equal(f.b.row->state, ATTEMPT_ALLOCATED);
+	assert_int_equal(f.attempt->row->state, ATTEMPT_ALLOCATED);
 	slots_note(f.slots, note, sizeof note);
 	assert_string_equal(note, "1 waiting; attempt 7: blob-damaged");
 	end(&f);
@@ -253,9 +258,9 @@ a_type_it_does_not_do_fails(void **state)
 	struct fixture f = { .ask = PLUGIN_ASK_KEY };
 
 	begin(&f, PLUGINS "sha-prover");
-	SET(f.b.row, type, TYPE_BUNDLE);
+	SET(f.attempt->row, type, TYPE_BUNDLE);
 	assert_true(reaches(&f, ATTEMPT_FAILED, 5000));
-	assert_int_equal(f.b.row->code, CODE_NOT_ABLE);
+	assert_int_equal(f.attempt->row->code, CODE_NOT_ABLE);
 	end(&f);
 }
 
