@@ -32,6 +32,8 @@
 	X(NO_INTENT,		"calls are made before the intent is durable") \
 	X(LAG_FORGOTTEN,	"the look-up's lag is forgotten") \
 	X(NO_LEASE,		"rows in sending are taken over from living owners") \
+	X(DEATH_AT_ONCE,	"a new process asks at once what became of its forerunner's call") \
+	X(LAG_OF_OWN_CALL_FORGOTTEN, "the owner's own call does not count for being settled") \
 	X(DROP_STRAY,		"an order that came too late is thrown away") \
 	X(PER_JOB,		"each job buys") \
 	X(JOB_REV_ONLY,		"placing does not name the work's rev") \
@@ -50,6 +52,7 @@
 	X(NO_EXPIRY,		"levels do not expire") \
 	X(POLL_OUTLIVES_EPOCH,	"polls are kept over their task-fetch's epoch") \
 	X(NO_TERM,		"commits do not check the term") \
+	X(TERM_CHECKED_BEFORE,	"... or check it before, not inside") \
 	X(OLD_TERM_HEARD,	"a stage listens to an older ledger") \
 	X(TERM_NOT_SENT_UP,	"a deposed ledger never learns of it")
 

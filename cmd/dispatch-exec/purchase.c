@@ -384,7 +384,8 @@ settle_ms(const struct purchase *p, const struct order *o, const struct row *row
 {
 	uint64_t reach = p->terms.prove_call_ms + (RULE(LAG_FORGOTTEN) ? p->terms.lag_ms : 0) + MARGIN_MS;
 	uint64_t now = clock_ms(), wall = books_wall_ms(p->books);
-	uint64_t at = MAX2(p->start_ms, o->ended_ms) + reach, wall_at = row->send_by_ms + reach;
+	uint64_t began = RULE(DEATH_AT_ONCE) ? p->start_ms : 0, ended = RULE(LAG_OF_OWN_CALL_FORGOTTEN) ? o->ended_ms : 0;
+	uint64_t at = MAX2(began, ended) + reach, wall_at = row->send_by_ms + reach;
 
 	if (!RULE(NO_SETTLE))
 		return 0;

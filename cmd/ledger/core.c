@@ -347,6 +347,8 @@ core_hear(struct core *c, struct span route, int64_t uid, struct span message)
 	}
 	if (w->term > c->term)
 		c->younger_term = w->term;	/* rule 10: somebody took over */
+	if (!RULE(TERM_CHECKED_BEFORE))
+		c->term_was_ours = c->o.ops->number(c->o.store, "term") == c->term;
 	if (c->younger_term || c->in_trouble)
 		return;
 	for (size_t k = 0; k < c->ninstances; k++)
@@ -443,8 +445,11 @@ write_rows(struct core *c)
 static int
 write_all(struct core *c)
 {
-	int r = c->o.ops->begin(c->o.store, RULE(NO_TERM) ? c->term : 0);
+	bool inside = RULE(NO_TERM) && RULE(TERM_CHECKED_BEFORE);
+	int r = c->o.ops->begin(c->o.store, inside ? c->term : 0);
 
+	if (!RULE(TERM_CHECKED_BEFORE) && !c->term_was_ours)
+		return STORE_DEPOSED;
 	if (r != STORE_OK)
 		return r;
 	if ((r = reserve_ids(c)) == STORE_OK && (r = write_rows(c)) == STORE_OK &&

@@ -61,6 +61,7 @@ struct core {
 	struct wire	*in;
 	uint64_t	 term, term_ms, now_ms, wall_ms, quiet_ms;
 	uint64_t	 younger_term;
+	bool		 term_was_ours;		/* for RULE(TERM_CHECKED_BEFORE) */
 	struct instance	**instances;
 	size_t		 ninstances;
 	uint64_t	 next_instance;

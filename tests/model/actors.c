@@ -554,6 +554,23 @@ freeze_proc(struct world *w, struct proc *p)
 }
 
 static void
+kill_late(struct world *w, struct event *e)
+{
+	kill_proc(w, e->proc);
+}
+
+void
+faults_in_window(struct proc *p)
+{
+	struct world *w = p->w;
+
+	p->frozen_until = w->now + 2000 + world_draw(w, 5000);
+	world_say(w, "%s frozen before connect for %" PRIu64, p->name, p->frozen_until - w->now);
+	if (world_draw(w, 2))
+		world_post(w, p->frozen_until - w->now + 4 + world_draw(w, 300), kill_late, p);
+}
+
+static void
 restart_ledger(struct world *w, struct event *e)
 {
 	if (!w->core)

@@ -335,7 +335,24 @@ deadline_passed(struct world *w, struct event *e)
 	proc_turn(e->proc);
 }
 
-/* The moment before the first byte; what has left arrives, whatever becomes of its sender. */
+/* Between the check and the first byte a process may be stopped, or end; what has left
+ * arrives, whatever becomes of its sender. */
+static void
+call_leaves(struct world *w, struct event *e)
+{
+	struct proc *p = e->proc;
+
+	world_post(w, 1000, deadline_passed, p)->a = e->a;
+	if (world_chance(w, 4))
+		return;
+	struct event *call = world_post(w, world_draw(w, world_chance(w, 10) ? 900 : 20), provider_hears, NULL);
+	call->a = e->a;
+	call->b = (uint64_t)(uintptr_t)p;
+	call->c = p->life;
+	buf_put(&call->bytes, e->bytes.p, e->bytes.n);
+}
+
+/* The moment before the first byte. */
 static void
 call_departs(struct world *w, struct event *e)
 {
@@ -348,14 +365,12 @@ call_departs(struct world *w, struct event *e)
 	}
 	if (c->verb == PURCHASE_PROVE)
 		judge_call(w, &(struct row){ .id = c->attempt, .send_by_ms = c->send_by }, w->now);
-	world_post(w, 1000, deadline_passed, p)->a = e->a;
-	if (world_chance(w, 4))
-		return;
-	struct event *call = world_post(w, world_draw(w, world_chance(w, 10) ? 900 : 20), provider_hears, NULL);
-	call->a = e->a;
-	call->b = (uint64_t)(uintptr_t)p;
-	call->c = p->life;
-	buf_put(&call->bytes, e->bytes.p, e->bytes.n);
+	struct event *go = world_post(w, world_draw(w, world_chance(w, 20) ? 200 : 3), call_leaves, p);
+	go->a = e->a;
+	go->bytes = e->bytes;
+	e->bytes = (struct buf){ 0 };
+	if (world_chance(w, 6))
+		faults_in_window(p);
 }
 
 bool

@@ -135,6 +135,8 @@ void	proc_turn(struct proc *);
 bool	proc_runs(const struct proc *);
 void	ledger_turn_soon(struct world *);
 void	faults_begin(struct world *);
+/* Stopped right before connect, for longer than send_by; perhaps killed when it has gone on. */
+void	faults_in_window(struct proc *);
 
 /* outside.c: the Coordinator and the providers */
 void	outside_begin(struct world *);
