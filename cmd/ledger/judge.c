@@ -229,6 +229,40 @@ requeue_placed(struct core *c, struct live *work)
 	}
 }
 
+/* The work remembers who failed it and why; its jobs look for another. */
+static void
+note_failure(struct core *c, struct live *work, struct span provider, uint64_t code)
+{
+	struct row w;
+	char tried[2048];
+
+	state_row(work, &w);
+	int n = snprintf(tried, sizeof tried, "%.*s%s%.*s:%s", SPAN_ARG(w.tried), w.tried.n ? " " : "",
+	    SPAN_ARG(provider), code_word(code));
+	if (n > 0 && (size_t)n < sizeof tried)
+		SET(&w, tried, span_str(tried));
+	SET(&w, failures, w.failures + 1);
+	touch_work(c, work, &w);
+	requeue_placed(c, work);
+}
+
+/* The Coordinator's verifier refused this proof, and no other post of it is under way: it is not
+ * kept any longer, nobody is owed for it, and the work may be bought elsewhere. */
+static void
+refuse_proof(struct core *c, struct live *work, uint64_t attempt)
+{
+	struct live *l = state_find(&c->state, ROW_ATTEMPT, attempt);
+	struct row r;
+
+	if (!l || !may_be_accepted(l) || has_child(work, ROW_JOB, JOB_SUBMITTING, JOB_SUBMITTING))
+		return;
+	if (l->state == ATTEMPT_VERIFIED)
+		move_attempt(c, l, ATTEMPT_UNCLE, CODE_REFUSED_PROOF);
+	move_attempt(c, l, ATTEMPT_UNCLE_ENDED, CODE_REFUSED_PROOF);
+	state_row(l, &r);
+	note_failure(c, work, r.provider, CODE_REFUSED_PROOF);
+}
+
 static void
 free_identity(struct core *c, const struct row *job, struct span chain)
 {
@@ -407,19 +441,11 @@ after_allocated(struct trial *t)
 static void
 after_failed(struct trial *t)
 {
-	struct live *work = t->live->work;
 	struct row w;
-	char tried[2048];
 
-	state_row(work, &w);
+	state_row(t->live->work, &w);
 	book(t->c, &t->row, "reserved", w.chain, "budget", w.chain, t->row.price);
-	int n = snprintf(tried, sizeof tried, "%.*s%s%.*s:%s", SPAN_ARG(w.tried), w.tried.n ? " " : "",
-	    SPAN_ARG(t->row.provider), code_word(t->row.code));
-	if (n > 0 && (size_t)n < sizeof tried)
-		SET(&w, tried, span_str(tried));
-	SET(&w, failures, w.failures + 1);
-	touch_work(t->c, work, &w);
-	requeue_placed(t->c, work);
+	note_failure(t->c, t->live->work, t->row.provider, t->row.code);
 }
 
 static void
@@ -441,6 +467,14 @@ after_end(struct trial *t)
 	end_job(t->c, t->live);
 }
 
+static void
+after_given_up(struct trial *t)
+{
+	if (t->it->from == JOB_SUBMITTING && t->it->code == CODE_REFUSED_PROOF)
+		refuse_proof(t->c, t->live->work, t->row.attempt);
+	end_job(t->c, t->live);
+}
+
 enum { ANY = 255 };
 static const struct hook {
 	uint64_t kind, from, to;
@@ -453,7 +487,7 @@ static const struct hook {
 	{ ROW_JOB, ANY, JOB_SUBMITTING, check_submitting, NULL },
 	{ ROW_JOB, ANY, JOB_SUBMITTED, NULL, after_end },
 	{ ROW_JOB, ANY, JOB_LATE, NULL, after_end },
-	{ ROW_JOB, ANY, JOB_GIVEN_UP, check_given_up, after_end },
+	{ ROW_JOB, ANY, JOB_GIVEN_UP, check_given_up, after_given_up },
 	{ ROW_JOB, ANY, JOB_CANCELLED, NULL, after_end },
 	{ ROW_ATTEMPT, 0, ATTEMPT_ALLOCATED, check_allocated, after_allocated },
 	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_ALLOCATED, check_owner, NULL },

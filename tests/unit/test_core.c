@@ -1004,6 +1004,30 @@ each_post_is_counted_before_it_is_made(void **state)
 }
 
 static void
+a_proof_that_the_coordinator_refused_is_neither_posted_again_nor_owed(void **state)
+{
+	struct bench *b = *state;
+	uint64_t one = ready_job(b, "u1", 1), id = verified(b, one), two = ready_job(b, "u2", 2), three = ready_job(b, "u3", 3);
+	struct row p = post(1, id);
+
+	assert_int_equal(step(b, SUBMIT, ROW_JOB, one, JOB_SUBMITTING, &p), CODE_OK);
+	assert_int_equal(step(b, SUBMIT, ROW_JOB, two, JOB_SUBMITTING, &p), CODE_OK);
+	struct books_item end = item(b, ROW_JOB, one, JOB_GIVEN_UP, NULL);
+	end.code = CODE_REFUSED_PROOF;
+	assert_int_equal(group(b, SUBMIT, &end, 1), CODE_OK);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_VERIFIED);	/* another post of it is under way */
+	end = item(b, ROW_JOB, two, JOB_GIVEN_UP, NULL);
+	end.code = CODE_REFUSED_PROOF;
+	assert_int_equal(group(b, SUBMIT, &end, 1), CODE_OK);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_UNCLE_ENDED);
+	struct row w = row_of(b, ROW_WORK, row_of(b, ROW_JOB, three).work);
+	assert_true(span_is(w.tried, "a:refused-proof") && w.kept == 0 && w.open == 0);
+	assert_true(balance(b, "reserved:c") == 0 && balance(b, "owed:a") == 0);
+	assert_int_equal(step(b, SUBMIT, ROW_JOB, three, JOB_SUBMITTING, &p), CODE_CONFLICT);
+	assert_int_equal(live(b, ROW_ATTEMPT, place(b, three))->state, ATTEMPT_ALLOCATED);
+}
+
+static void
 a_failed_attempt_sends_its_jobs_back_and_says_who_failed(void **state)
 {
 	struct bench *b = *state;
@@ -1341,6 +1365,7 @@ main(void)
 		T(a_valid_proof_that_came_second_is_an_uncle_until_its_time_is_over),
 		T(an_uncle_is_accepted_when_the_coordinator_assigns_the_work_again),
 		T(each_post_is_counted_before_it_is_made),
+		T(a_proof_that_the_coordinator_refused_is_neither_posted_again_nor_owed),
 		T(a_failed_attempt_sends_its_jobs_back_and_says_who_failed),
 		T(the_clock_ends_jobs_but_not_those_being_submitted),
 		T(what_has_ended_is_gone_and_its_uuid_is_known_for_a_day),
