@@ -640,6 +640,8 @@ sweep(struct core *c)
 {
 	if (c->now_ms < c->sweep_ms)
 		return;
+	if (c->now_ms >= c->sweep_ms + c->o.lease_ms)	/* just begun, frozen, or the store took nothing */
+		c->awake_ms = c->now_ms;
 	c->sweep_ms = c->now_ms + 1000;
 	judge_clock(c);
 	if (c->now_ms < c->hour_ms)

@@ -16,6 +16,7 @@ enum {
 	STEPS		= 5,		/* of the growing retry */
 	MESSAGE_FILL	= 56000,	/* of results or rows in one message */
 	UUID_LIFE_MS	= 24 * 3600 * 1000,
+	STRANDED_LEASES	= 6,		/* so long is a provider's silence before what was not sent to it goes elsewhere */
 	ID_BLOCK	= 4096,
 	SETTLED_KEEP_MS	= 120 * 1000,	/* a work stays so long behind its last end: late copies of its task join it */
 };
@@ -59,7 +60,8 @@ struct core {
 	char		 ledger[65];
 	struct state	 state;
 	struct wire	*in;
-	uint64_t	 term, term_ms, now_ms, wall_ms, quiet_ms;
+	uint64_t	 term, term_ms, now_ms, wall_ms;
+	uint64_t	 awake_ms;		/* since then it has listened and judged without a gap */
 	uint64_t	 younger_term;
 	bool		 term_was_ours;		/* for RULE(TERM_CHECKED_BEFORE) */
 	struct instance	**instances;

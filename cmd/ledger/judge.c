@@ -968,6 +968,43 @@ end_late_job(struct core *c, struct live *l)
 	end_job(c, now);
 }
 
+/* Does anybody drive its provider?  Only what was listened to can have been silent. */
+static bool
+is_driven(const struct core *c, const struct live *attempt)
+{
+	uint64_t heard_ms = c->awake_ms;
+
+	for (size_t k = 0; k < c->ninstances; k++) {
+		const struct instance *i = c->instances[k];
+		if (i->principal & (BY_DISPATCH | BY_COORDINATOR) && i->heard &&
+		    strcmp(i->provider, c->state.providers[attempt->provider].name) == 0)
+			heard_ms = MAX2(heard_ms, i->heard_ms);
+	}
+	return c->now_ms < heard_ms + STRANDED_LEASES * c->o.lease_ms;
+}
+
+/* Nothing has left for this attempt, so it can be ended: when no job waits for it any more (that is not
+ * the provider's failure), or when its provider is silent, and another may be asked. */
+static void
+end_unsent(struct core *c, struct live *l)
+{
+	bool wanted = has_child(l->work, ROW_JOB, JOB_FETCHED, JOB_SUBMITTING);
+	struct row r, w;
+
+	if (wanted && is_driven(c, l))
+		return;
+	state_row(l, &r);
+	state_row(l->work, &w);
+	r.rev++;
+	book(c, &r, "reserved", w.chain, "budget", w.chain, r.price);
+	r.rev--;
+	consequence(c, &r, ATTEMPT_CANCELLED, wanted ? CODE_LEASE_LOST : CODE_LATE);
+	if (wanted)
+		note_failure(c, l->work, r.provider, CODE_LEASE_LOST);
+	else
+		refresh_work(c, l->work);
+}
+
 /* Nothing is under way for this work, and its last end lies back far enough. */
 static bool
 may_end(const struct core *c, const struct live *work)
@@ -1010,6 +1047,8 @@ judge_clock(struct core *c)
 	while ((l = map_next(&c->state.rows, &at))) {
 		if (l->kind == ROW_JOB && l->state <= last && l->deadline_ms <= c->wall_ms)
 			end_late_job(c, l);
+		else if (l->kind == ROW_ATTEMPT && l->state == ATTEMPT_ALLOCATED)
+			end_unsent(c, l);
 		else if (l->kind == ROW_WORK && l->state == WORK_OPEN && may_end(c, l))
 			end_work(c, l);
 	}

@@ -1044,6 +1044,46 @@ a_failed_attempt_sends_its_jobs_back_and_says_who_failed(void **state)
 }
 
 static void
+what_was_not_sent_to_a_silent_provider_goes_elsewhere(void **state)
+{
+	struct bench *b = *state;
+	uint64_t job = ready_job(b, "u", 1), id = place(b, job), work = row_of(b, ROW_JOB, job).work;
+
+	for (uint64_t ms = 0; ms < 20 * LEASE_MS; ms += 1000) {		/* while it is heard it keeps it */
+		pass(b, 1000);
+		assert_int_equal(hello(b, EXEC, b->epoch[EXEC], 0), WIRE_WELCOME);
+	}
+	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_ALLOCATED);
+	disk_fail(b->disk, 1000);
+	assert_int_equal(hello(b, OPER, 0, 0), 0);
+	pass(b, 20 * LEASE_MS);
+	assert_true(core_in_trouble(b->core));
+	disk_fail(b->disk, 0);
+	for (uint64_t ms = 0; ms < 5 * LEASE_MS; ms += 1000) {		/* nobody was listened to */
+		pass(b, 1000);
+		assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_ALLOCATED);
+	}
+	for (uint64_t ms = 0; ms < 2 * LEASE_MS; ms += 1000)
+		pass(b, 1000);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_CANCELLED);
+	assert_int_equal(state_of(b, ROW_JOB, job), JOB_QUEUED);
+	assert_true(span_is(row_of(b, ROW_WORK, work).tried, "a:lease-lost") && balance(b, "reserved:c") == 0);
+}
+
+static void
+what_no_job_waits_for_is_not_sent(void **state)
+{
+	struct bench *b = *state;
+	uint64_t job = ready_job(b, "u", 1), id = place(b, job), work = row_of(b, ROW_JOB, job).work;
+
+	assert_int_equal(step(b, OPER, ROW_JOB, job, JOB_CANCELLED, NULL), CODE_OK);
+	pass(b, 2000);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_CANCELLED);
+	assert_true(row_of(b, ROW_WORK, work).tried.n == 0 && row_of(b, ROW_WORK, work).open == 0);
+	assert_int_equal(balance(b, "reserved:c"), 0);
+}
+
+static void
 the_clock_ends_jobs_but_not_those_being_submitted(void **state)
 {
 	struct bench *b = *state;
@@ -1367,6 +1407,8 @@ main(void)
 		T(each_post_is_counted_before_it_is_made),
 		T(a_proof_that_the_coordinator_refused_is_neither_posted_again_nor_owed),
 		T(a_failed_attempt_sends_its_jobs_back_and_says_who_failed),
+		T(what_was_not_sent_to_a_silent_provider_goes_elsewhere),
+		T(what_no_job_waits_for_is_not_sent),
 		T(the_clock_ends_jobs_but_not_those_being_submitted),
 		T(what_has_ended_is_gone_and_its_uuid_is_known_for_a_day),
 		T(ids_are_never_given_out_twice),
