@@ -33,7 +33,7 @@ struct hand {
 
 /* A group that was asked for and not answered yet. */
 struct ask {
-	uint64_t	 seq, token, sent_ms;
+	uint64_t	 seq, token, sent_ms, first_ms;	/* when it was sent last, and first */
 	uint64_t	 row_key;	/* the row that waits for it; 0 none */
 	struct span	 bytes;		/* owned: the encoded group */
 	bool		 fact;
@@ -51,10 +51,13 @@ struct books {
 	bool		 linked;	/* connected once: before, a HELLO would arrive twice */
 	bool		 said_hello;	/* HELLO is under way */
 	uint64_t	 hello_ms, hello_wait_ms, heard_ms, tick_ms, now_ms;
+	int64_t		 latest_offset_ms;	/* at most this: from the last move answered */
 	int64_t		 offset_ms[2];		/* ledger's clock less ours: of this window, of the one before */
 	uint64_t	 clock_window_ms;
 	bool		 level_changed, ask_now;
 	struct map	 hands;
+	uint64_t	 due_ms, *due;		/* no hand is due before; keys of those that are, while act is called */
+	size_t		 ndue, cap_due;
 	struct hand	**dead;
 	size_t		 ndead, cap_dead;
 	struct map	 passed;
@@ -83,6 +86,7 @@ books_new(const struct books_opts *o)
 	b->arg = o->arg;
 	b->in = wire_new();
 	b->asks_end = &b->asks;
+	b->due_ms = UINT64_MAX;
 	return b;
 }
 
@@ -228,7 +232,10 @@ books_drop(struct books *b, struct held *held)
 void
 books_later(struct books *b, struct held *held, uint64_t ms)
 {
-	((struct hand *)held)->due_ms = clock_ms() + MAX2(ms, 1);
+	struct hand *h = (struct hand *)held;
+
+	h->due_ms = clock_ms() + MAX2(ms, 1);
+	b->due_ms = MIN2(b->due_ms, h->due_ms);
 }
 
 void
@@ -308,6 +315,8 @@ say_moves(struct books *b, struct ask *from)
 		for (; from && from->seq == first + n && (n == 0 || b->body.n + from->bytes.n <= MOVE_BYTES); n++) {
 			buf_put(&b->body, from->bytes.p, from->bytes.n);
 			from->sent_ms = b->now_ms;
+			if (!from->first_ms)
+				from->first_ms = b->now_ms;
 			from = from->next;
 		}
 		wire_put_move(&b->out, &h, first, n, SPAN_OF(&b->body));
@@ -573,6 +582,8 @@ on_result(struct books *b, const struct wire *w, const struct wire_result *r)
 
 	if (!a)
 		return;
+	/* the answer was written after the question was sent */
+	b->latest_offset_ms = (int64_t)w->clock_ms - (int64_t)clock_wall_ms() + (int64_t)(b->now_ms - a->first_ms);
 	if (r->code == CODE_ILLEGAL || r->code == CODE_NOBLOB || r->code == CODE_BUDGET || r->code == CODE_STORE)
 		diag(DIAG_WARN, "move-refused", "code=%s seq=%" PRIu64, code_word(r->code), r->seq);
 	if (a->token)
@@ -685,15 +696,15 @@ books_connected(struct books *b)
 
 /* --- the turn --- */
 
-/* Call act for what books_later asked for.  Restarts the walk after each, since act may
- * change what is held; due_ms is cleared first, so this ends. */
+/* What is due now, into b->due; when the next of the others is. */
 static uint64_t
-run_timers(struct books *b)
+gather_due(struct books *b)
 {
 	uint64_t next = UINT64_MAX;
 	size_t at = 0;
 	struct hand *h;
 
+	b->ndue = 0;
 	while ((h = map_next(&b->hands, &at))) {
 		if (!h->due_ms)
 			continue;
@@ -701,15 +712,35 @@ run_timers(struct books *b)
 			next = MIN2(next, h->due_ms);
 			continue;
 		}
+		if (b->ndue == b->cap_due) {
+			b->cap_due = b->cap_due ? 2 * b->cap_due : 64;
+			b->due = xrealloc(b->due, b->cap_due * sizeof *b->due);
+		}
+		b->due[b->ndue++] = h->key;
+	}
+	return next;
+}
+
+/* Call act for what books_later asked for.  Each may change what is held: the rows are found
+ * again by their keys. */
+static uint64_t
+run_timers(struct books *b)
+{
+	if (b->now_ms < b->due_ms)
+		return b->due_ms;
+	b->due_ms = UINT64_MAX;		/* books_later lowers it */
+	uint64_t next = gather_due(b);
+	for (size_t i = 0; i < b->ndue; i++) {
+		struct hand *h = find(b, b->due[i]);
+		if (!h || !h->due_ms || h->due_ms > b->now_ms)
+			continue;
 		h->due_ms = 0;
 		if (h->held.moving)
 			continue;
 		h->held.due = true;
 		b->ops.act(b->arg, &h->held);
-		at = 0;
-		next = UINT64_MAX;
 	}
-	return next;
+	return b->due_ms = MIN2(b->due_ms, next);
 }
 
 uint64_t
@@ -771,6 +802,12 @@ books_wall_ms(const struct books *b)
 	return (uint64_t)((int64_t)clock_wall_ms() + offset_ms);
 }
 
+uint64_t
+books_wall_latest_ms(const struct books *b)
+{
+	return MAX2((uint64_t)((int64_t)clock_wall_ms() + b->latest_offset_ms), books_wall_ms(b));
+}
+
 size_t
 books_pending(const struct books *b)
 {
@@ -801,6 +838,7 @@ books_free(struct books **bp)
 	let_all_go(b);
 	bury(b);
 	free(b->dead);
+	free(b->due);
 	map_free(&b->hands);
 	forget_passed(b);
 	for (struct ask *lists[] = { b->asks, b->homeless }, **l = lists; l < lists + 2; l++)

@@ -90,6 +90,8 @@ uint64_t books_epoch(const struct books *);
 uint64_t books_term(const struct books *);
 /* The ledger's wall clock as this stage estimates it. */
 uint64_t books_wall_ms(const struct books *);
+/* The same, but not less than it can be: the last answered move was answered after it was sent. */
+uint64_t books_wall_latest_ms(const struct books *);
 /* Unanswered moves and facts: 0 when all is told. */
 size_t	books_pending(const struct books *);
 

@@ -271,7 +271,7 @@ call_free(struct purchase *p, struct order *o, struct held *h, enum purchase_ver
 static bool
 in_time(const struct purchase *p, const struct order *o)
 {
-	return books_wall_ms(p->books) + MARGIN_MS < o->send_by_ms &&
+	return books_wall_latest_ms(p->books) + MARGIN_MS < o->send_by_ms &&
 	    clock_ms() + MARGIN_MS < o->intent_ms + p->terms.send_by_ms;
 }
 

@@ -415,6 +415,12 @@ books_wall_ms(const struct books *b)
 	return clock_wall_ms();
 }
 
+uint64_t
+books_wall_latest_ms(const struct books *b)
+{
+	return books_wall_ms(b);
+}
+
 size_t
 books_pending(const struct books *b)
 {
