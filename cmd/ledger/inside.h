@@ -15,6 +15,7 @@ enum {
 	LEVEL_LIFE_MS	= 3 * TICK_EVERY_MS + 100,
 	STEPS		= 5,		/* of the growing retry */
 	MESSAGE_FILL	= 56000,	/* of results or rows in one message */
+	RESULTS_FILL	= 52000,	/* of results; 40 names stand beside them */
 	UUID_LIFE_MS	= 24 * 3600 * 1000,
 	STRANDED_LEASES	= 6,		/* so long is a provider's silence before what was not sent to it goes elsewhere */
 	ID_BLOCK	= 4096,
@@ -23,11 +24,12 @@ enum {
 
 struct grant { uint64_t identity, type, serial; };
 
-/* Names that a message under way refers to, and the message's results or rows. */
+/* Names that a message under way refers to, and the message's results or rows.  One row may have 37 kB (a body,
+ * a proof, texts), a name and its inbox 326 bytes: so many names still fit beside the results. */
 struct outbox {
 	struct buf	 part;
 	size_t		 n;
-	const struct instance *names[64];
+	const struct instance *names[40];
 	size_t		 nnames;
 };
 

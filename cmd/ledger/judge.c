@@ -828,8 +828,14 @@ answer(struct core *c, struct instance *inst, uint64_t seq, enum code code, stru
 
 	/* what does not fit comes as NEWS */
 	buf_reset(&c->rows);
-	for (; i < n && (i == 0 || c->rows.n < MESSAGE_FILL / 4); i++)
+	for (; i < n; i++) {
+		size_t before = c->rows.n;
 		put_result_row(c, inst, rows[i], &c->rows);
+		if (i > 0 && inst->out.part.n + c->rows.n > RESULTS_FILL) {
+			c->rows.n = before;
+			break;
+		}
+	}
 	wire_put_result(&inst->out.part, seq, code, i, SPAN_OF(&c->rows));
 	inst->out.n++;
 	if (inst->out.part.n > MESSAGE_FILL / 4 || inst->out.nnames + ROW_KINDS * 4 > NELEM(inst->out.names))

@@ -200,6 +200,8 @@ state_joined(const struct state *s, const struct live *l, struct row *r)
 	struct row w;
 
 	state_row(l, r);
+	if (l->kind == ROW_WORK)
+		r->have &= ~BIT(body);		/* its jobs have it, and nobody acts upon a work */
 	if (!l->work)
 		return;
 	state_row(l->work, &w);

@@ -1027,6 +1027,34 @@ a_proof_that_the_coordinator_refused_is_neither_posted_again_nor_owed(void **sta
 	assert_int_equal(live(b, ROW_ATTEMPT, place(b, three))->state, ATTEMPT_ALLOCATED);
 }
 
+/* The job that a proof settles is named with it, however large body, proof and texts are. */
+static void
+rows_as_large_as_can_be_fit_in_one_answer(void **state)
+{
+	struct bench *b = *state;
+	static uint8_t bytes[INLINE_BYTES];
+	struct span large = { bytes, sizeof bytes }, text = { memset(xzalloc(4096), 'x', 4096), 4096 };
+	struct row r = task(b, "u", 1), in = input(), p = proof(), i = intent(b, EXEC, 1, 1000);
+
+	add_identity(b, 1);
+	SET(&r, body, large);
+	assert_int_equal(group(b, FETCH, &(struct books_item){ .kind = ROW_JOB, .to = JOB_FETCHED, .set = &r }, 1), CODE_OK);
+	uint64_t job = b->in->rows[0].row.id;
+	assert_int_equal(step(b, TRACE, ROW_JOB, job, JOB_READY, &in), CODE_OK);
+	struct row a = attempt(row_of(b, ROW_JOB, job).work, "a", PRICE);
+	SET(&a, reason, text);
+	assert_int_equal(buy_for(b, job, &a), CODE_OK);
+	uint64_t id = b->in->rows[0].row.id;
+	assert_int_equal(step(b, EXEC, ROW_ATTEMPT, id, ATTEMPT_SENDING, &i), CODE_OK);
+	SET(&p, proof, large);
+	assert_int_equal(step(b, EXEC, ROW_ATTEMPT, id, ATTEMPT_PROVED, &p), CODE_OK);
+	assert_int_equal(step(b, SUBMIT, ROW_ATTEMPT, id, ATTEMPT_VERIFIED, NULL), CODE_OK);
+	const struct wire_row *last = &b->in->rows[b->in->nrows - 1];
+	assert_true(last->row.kind == ROW_JOB && last->row.id == job && last->row.proof.n == large.n);
+	assert_true(span_is(b->in->names[last->next - 1].instance, "submit"));
+	free((void *)(uintptr_t)text.p);
+}
+
 static void
 a_failed_attempt_sends_its_jobs_back_and_says_who_failed(void **state)
 {
@@ -1403,6 +1431,7 @@ static const struct CMUnitTest tests[] = {
 	T(an_uncle_is_accepted_when_the_coordinator_assigns_the_work_again),
 	T(each_post_is_counted_before_it_is_made),
 	T(a_proof_that_the_coordinator_refused_is_neither_posted_again_nor_owed),
+	T(rows_as_large_as_can_be_fit_in_one_answer),
 	T(a_failed_attempt_sends_its_jobs_back_and_says_who_failed),
 	T(what_was_not_sent_to_a_silent_provider_goes_elsewhere),
 	T(what_no_job_waits_for_is_not_sent),
