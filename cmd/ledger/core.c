@@ -28,12 +28,12 @@ static void
 name_provider(struct instance *i)
 {
 	size_t n = strlen(i->kind);
-	const char *rest = i->name[n] == '.' ? i->name + n + 1 : "";
+	const char *rest = i->name[n] == '.' ? i->name + n + 1 : "", *dot = strrchr(rest, '.');
+	bool numbered = dot && dot[1] && strspn(dot + 1, "0123456789") == strlen(dot + 1);
+	struct span name = { (const uint8_t *)rest, numbered ? (size_t)(dot - rest) : strlen(rest) };
 
-	snprintf(i->provider, sizeof i->provider, "%s", rest);
-	char *dot = strrchr(i->provider, '.');
-	if (dot && dot[1] && strspn(dot + 1, "0123456789") == strlen(dot + 1))
-		*dot = '\0';
+	if (!span_cstr(name, i->provider, sizeof i->provider))
+		i->provider[0] = '\0';		/* too long: nobody's */
 }
 
 static struct instance *

@@ -225,17 +225,21 @@ static void
 grant_to(struct core *c, struct instance *i, struct sums *s, struct news *n)
 {
 	uint16_t chain = state_chain(&c->state, span_str(i->chain[0] ? i->chain : i->tick->chain));
+	bool full = false;
 
 	n->ngrants = 0;
 	n->has_capacity = false;
 	for (size_t k = 0; k < i->tick->nready && n->ngrants < 256; k++) {
 		const struct poll *p = &i->tick->ready[k];
+		if (full && !p->type)
+			continue;	/* one that was cut off may stand behind it */
 		struct live *l = state_identity_of(&c->state, span_str(c->state.chains[chain]), p->identity);
 		if (!l || l->state != IDENTITY_IDLE || already_polls(i, p->identity))
 			continue;
 		uint64_t type = p->type ? p->type : next_type(c, s, chain, i);
+		full |= !type;
 		if (!type)
-			continue;	/* one that was cut off may stand behind it */
+			continue;
 		grant(c, i, p->identity, type, n);
 		if (!p->type)
 			s->in_hand[chain][type]++;
