@@ -378,14 +378,28 @@ send_order(struct purchase *p, struct order *o, struct held *h)
 
 /* ---- sending, and it is not known whether the order is there ---- */
 
+/* How long a call can still become an order, from its end on. */
+static uint64_t
+reach_ms(const struct purchase *p)
+{
+	return p->terms.prove_call_ms + (RULE(LAG_FORGOTTEN) ? p->terms.lag_ms : 0) + MARGIN_MS;
+}
+
+/* From then on no call of this process that was not answered, and none of its forerunner, can. */
+static uint64_t
+calls_settled_ms(const struct purchase *p, const struct order *o)
+{
+	uint64_t began = RULE(DEATH_AT_ONCE) ? p->start_ms : 0, ended = RULE(LAG_OF_OWN_CALL_FORGOTTEN) ? o->ended_ms : 0;
+
+	return MAX2(began, ended) + reach_ms(p);
+}
+
 /* How long until it is settled: 0 now. */
 static uint64_t
 settle_ms(const struct purchase *p, const struct order *o, const struct row *row)
 {
-	uint64_t reach = p->terms.prove_call_ms + (RULE(LAG_FORGOTTEN) ? p->terms.lag_ms : 0) + MARGIN_MS;
 	uint64_t now = clock_ms(), wall = books_wall_ms(p->books);
-	uint64_t began = RULE(DEATH_AT_ONCE) ? p->start_ms : 0, ended = RULE(LAG_OF_OWN_CALL_FORGOTTEN) ? o->ended_ms : 0;
-	uint64_t at = MAX2(began, ended) + reach, wall_at = row->send_by_ms + reach;
+	uint64_t at = calls_settled_ms(p, o), wall_at = row->send_by_ms + reach_ms(p);
 
 	if (!RULE(NO_SETTLE))
 		return 0;
@@ -550,9 +564,11 @@ take_refusal(struct purchase *p, struct order *o, struct held *h, const struct p
 {
 	uint64_t code = a->code ? a->code : CODE_PROVER_RETRY;
 
-	if (++o->refusals >= REFUSALS_MAX)
+	if (o->calls > 0 && clock_ms() < calls_settled_ms(p, o))	/* an earlier call with this key may be there */
+		pace(o);
+	else if (++o->refusals >= REFUSALS_MAX)
 		know(o, ATTEMPT_FAILED, code, false, set);
-	else if (o->calls > 0)	/* an earlier call with this key may be there */
+	else if (o->calls > 0)
 		pace(o);
 	else
 		know(o, ATTEMPT_ALLOCATED, code, false, set);

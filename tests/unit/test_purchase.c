@@ -295,6 +295,32 @@ a_refusal_gives_it_back_and_too_many_fail_it(void **s)
 	says(CODE_PROVER_RETRY);
 }
 
+/* "Not now" to the second call says nothing of the first, which may still be on its way there. */
+static void
+refusals_do_not_fail_it_while_an_earlier_call_may_become_an_order(void **s)
+{
+	begin_unsure(PLUGIN_ASK_KEY);
+	f.terms.lag_ms = 120000;
+	purchase_terms(f.p, &f.terms);
+	for (unsigned i = 2; i <= 8; i++) {
+		unsigned before = f.calls[PURCHASE_PROVE];
+		while (f.calls[PURCHASE_PROVE] == before)
+			run(100);
+		answer(PURCHASE_REFUSED, NULL);
+		run(10);
+		is_in(ATTEMPT_SENDING);
+	}
+	for (unsigned i = 0; i < 600 && f.attempt->row->state == ATTEMPT_SENDING; i++) {
+		unsigned before = f.calls[PURCHASE_PROVE];
+		run(1000);
+		if (f.calls[PURCHASE_PROVE] != before)
+			answer(PURCHASE_REFUSED, NULL);
+	}
+	done();
+	is_in(ATTEMPT_FAILED);
+	says(CODE_PROVER_RETRY);
+}
+
 static void
 what_it_cannot_prove_fails(void **s)
 {
@@ -593,7 +619,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_call_waits_for_the_intent), T(a_proof_at_once_is_a_fact), T(a_handle_leads_to_polling_and_a_proof),
 		T(a_late_done_means_no_call), T(the_first_byte_may_not_leave_after_send_by_or_without_the_row),
-		T(a_refusal_gives_it_back_and_too_many_fail_it), T(what_it_cannot_prove_fails),
+		T(a_refusal_gives_it_back_and_too_many_fail_it),
+		T(refusals_do_not_fail_it_while_an_earlier_call_may_become_an_order), T(what_it_cannot_prove_fails),
 		T(with_a_key_it_calls_again_behind_a_new_intent), T(a_second_call_that_is_not_made_does_not_give_it_back),
 		T(when_unsure_fail_ends_it_after_three_calls), T(a_look_up_is_asked_only_when_settled),
 		T(unknown_to_the_look_up_is_sent_again), T(a_restarted_process_asks_and_does_not_call),
