@@ -209,11 +209,16 @@ state_joined(const struct state *s, const struct live *l, struct row *r)
 	SET(r, work_rev, w.rev);
 	if (l->kind != ROW_JOB || !w.kept)
 		return;
-	struct live *kept = state_find(s, ROW_ATTEMPT, l->state == JOB_SUBMITTING ? r->attempt : w.kept);
+	struct live *kept = state_find(s, ROW_ATTEMPT, w.kept);
+	struct live *posted = l->state == JOB_SUBMITTING ? state_find(s, ROW_ATTEMPT, r->attempt) : kept;
 	struct row proof;
-	if (kept) {
-		state_row(kept, &proof);
+	if (posted) {
+		state_row(posted, &proof);
 		row_merge(r, &proof, OF_PROOF);
+	}
+	if (kept && kept != posted) {	/* another proof of ours was first: submit hears that, too */
+		state_row(kept, &proof);
+		row_merge(r, &proof, BIT(owed));
 	}
 }
 

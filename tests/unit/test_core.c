@@ -1055,6 +1055,31 @@ rows_as_large_as_can_be_fit_in_one_answer(void **state)
 	free((void *)(uintptr_t)text.p);
 }
 
+/* "Already proved" means ours when another proof of the work was taken: submit sees it in the row as it is. */
+static void
+a_job_whose_proof_came_second_hears_that_ours_was_first(void **state)
+{
+	struct bench *b = *state;
+	uint64_t one = ready_job(b, "u1", 1), two = ready_job(b, "u2", 2), first = verified(b, one);
+	struct row a = attempt(row_of(b, ROW_JOB, one).work, "a", 1), p = post(1, first);
+	struct books_item hedge = { .kind = ROW_ATTEMPT, .to = ATTEMPT_ALLOCATED, .set = &a };
+
+	SET(&a, allow, SPAN("hedge"));
+	assert_int_equal(step(b, SUBMIT, ROW_JOB, one, JOB_SUBMITTING, &p), CODE_OK);
+	assert_int_equal(group(b, ALLOC, &hedge, 1), CODE_OK);
+	uint64_t second = b->in->rows[0].row.id;
+	prove(b, second);
+	assert_int_equal(step(b, SUBMIT, ROW_ATTEMPT, second, ATTEMPT_VERIFIED, NULL), CODE_OK);
+	submit(b, two, row_of(b, ROW_WORK, row_of(b, ROW_JOB, two).work).kept);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, second), ATTEMPT_ACCEPTED);
+	struct books_item end = item(b, ROW_JOB, one, JOB_GIVEN_UP, NULL);
+	end.code = CODE_ALREADY_PROVED;
+	assert_int_equal(group(b, SUBMIT, &end, 1), CODE_CONFLICT);
+	assert_true(b->in->rows[0].row.id == one && b->in->rows[0].row.attempt == first && HAS(&b->in->rows[0].row, owed));
+	assert_int_equal(step(b, SUBMIT, ROW_JOB, one, JOB_SUBMITTED, NULL), CODE_OK);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, first), ATTEMPT_UNCLE);
+}
+
 static void
 a_failed_attempt_sends_its_jobs_back_and_says_who_failed(void **state)
 {
@@ -1432,6 +1457,7 @@ static const struct CMUnitTest tests[] = {
 	T(each_post_is_counted_before_it_is_made),
 	T(a_proof_that_the_coordinator_refused_is_neither_posted_again_nor_owed),
 	T(rows_as_large_as_can_be_fit_in_one_answer),
+	T(a_job_whose_proof_came_second_hears_that_ours_was_first),
 	T(a_failed_attempt_sends_its_jobs_back_and_says_who_failed),
 	T(what_was_not_sent_to_a_silent_provider_goes_elsewhere),
 	T(what_no_job_waits_for_is_not_sent),
