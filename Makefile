@@ -134,6 +134,20 @@ model: $(B)/tests/model/model
 model-mutants: $(MUTANTS)/tests/model/model
 	@tests/model/mutants $<
 
+# The goals: programs that drive the shipped objects, and a script that sets limit against system.
+BENCHES   := $(patsubst tests/bench/%.c,$(B)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
+BENCH_OWN := $(patsubst %.c,$(B)/%.o,$(filter-out tests/bench/bench_%,$(wildcard tests/bench/*.c)))
+
+define bench_rule
+$(B)/tests/bench/$1: $(B)/tests/bench/$1.o $(BENCH_OWN) $(call uses,$(B),tests/bench/$1.c) $(B)/libcommon.a
+	@echo "  LINK $1"
+	@$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(PKG_LIBS)
+endef
+$(foreach b,$(notdir $(BENCHES)),$(eval $(call bench_rule,$b)))
+
+bench: $(BINS) $(BENCHES)
+	@tests/bench/run $(B)
+
 # what the lints ask about codes, settings, moves, fields, rules
 $(B)/tests/lint/tables: $(B)/tests/lint/tables.o $(B)/cmd/ledger/moves.o $(B)/libcommon.a
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
@@ -186,4 +200,4 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: model model-mutants all units replays tables check check-replay fuzz where install uninstall clean
+.PHONY: bench model model-mutants all units replays tables check check-replay fuzz where install uninstall clean
