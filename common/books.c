@@ -293,7 +293,8 @@ say_tick(struct books *b)
 
 	memset(b->tick.price, 0, sizeof b->tick.price);
 	b->tick.provider[0] = b->tick.note[0] = '\0';
-	b->tick.slots = b->tick.types = 0;
+	b->tick.slots = (struct pools){ { 0 } };
+	b->tick.types = 0;
 	b->tick.nrooms = b->tick.npolls = b->tick.nready = 0;
 	snprintf(b->tick.chain, sizeof b->tick.chain, "%s", b->chain);
 	b->ops.levels(b->arg, &b->tick);

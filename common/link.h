@@ -4,7 +4,7 @@
 #ifndef PROVA_LINK_H
 #define PROVA_LINK_H
 
-#include "common/base.h"
+#include "common/pools.h"
 
 struct row;
 
@@ -30,14 +30,14 @@ enum { LEVELS_MAX = 64, POLLS_MAX = 4096, PROVIDERS_MAX = 64 };
 struct tick {
 	/* dispatcher */
 	char		 provider[33];
-	uint64_t	 slots;			/* how many it can do at a time, all in all */
-	uint64_t	 types;			/* bit 1 << TYPE_CHUNK ... */
+	struct pools	 slots;			/* how many it can do at a time, by the types that each can do */
 	uint64_t	 price[TYPE_MAX + 1];	/* micro-units by type */
 	/* allocate */
 	size_t		 nrooms;
 	struct level	 rooms[LEVELS_MAX];	/* totals */
 	/* task-fetch */
 	char		 chain[33];
+	uint64_t	 types;			/* that it polls for: bit 1 << TYPE_CHUNK ... */
 	size_t		 npolls, nready;
 	struct poll	 polls[POLLS_MAX];	/* under way, granted ones not yet begun included */
 	struct poll	 ready[POLLS_MAX];	/* could poll; type 0 any, else only that one (cut off: needs no room) */
@@ -45,8 +45,8 @@ struct tick {
 	char		 note[256];		/* why nothing happens, for prova status; "" is fine */
 };
 
-/* To allocate: every provider heard. */
-struct capacity { char name[33]; uint64_t slots, used, types, price[TYPE_MAX + 1]; };
+/* To allocate: every provider heard; of each type, what is in use of it. */
+struct capacity { char name[33]; struct pools slots; uint64_t used[TYPE_MAX + 1], price[TYPE_MAX + 1]; };
 
 struct news {
 	bool			 has_capacity;

@@ -275,10 +275,27 @@ get_note(struct cursor *c, struct wire *w)
 	get_cstr(c, w->tick.note, sizeof w->tick.note);
 }
 
+/* Pairs: types, how many take just these. */
+static void
+get_pools(struct cursor *c, struct pools *p)
+{
+	size_t n = cursor_array(c, 2 * (POOLS - 1));
+
+	if (n % 2)
+		c->bad = true;
+	for (n /= 2; n > 0 && !c->bad; n--) {
+		uint64_t types = cursor_u64(c), many = cursor_u64(c);
+		if (types < 2 || types & 1 || types >> 1 >= POOLS || p->n[types >> 1] || many > UINT32_MAX)
+			c->bad = true;
+		else
+			p->n[types >> 1] = many;
+	}
+}
+
 static void
 get_slots(struct cursor *c, struct wire *w)
 {
-	w->tick.slots = cursor_u64(c);
+	get_pools(c, &w->tick.slots);
 }
 
 static void
@@ -287,19 +304,20 @@ get_types(struct cursor *c, struct wire *w)
 	w->tick.types = cursor_u64(c);
 }
 
+/* One number per type. */
 static void
-get_price_list(struct cursor *c, uint64_t price[TYPE_MAX + 1])
+get_by_type(struct cursor *c, uint64_t n[TYPE_MAX + 1])
 {
 	if (cursor_array(c, TYPE_MAX) != TYPE_MAX)
 		c->bad = true;
 	for (uint64_t t = 1; t <= TYPE_MAX && !c->bad; t++)
-		price[t] = cursor_u64(c);
+		n[t] = cursor_u64(c);
 }
 
 static void
 get_prices(struct cursor *c, struct wire *w)
 {
-	get_price_list(c, w->tick.price);
+	get_by_type(c, w->tick.price);
 }
 
 static void
@@ -361,13 +379,13 @@ get_capacity(struct cursor *c, struct wire *w)
 	w->news.has_capacity = true;
 	for (; n > 0 && !c->bad; n--) {
 		struct capacity *p = &w->news.capacity[w->news.ncapacity++];
-		if (cursor_array(c, 5) != 5)
+		*p = (struct capacity){ .slots = { { 0 } } };
+		if (cursor_array(c, 4) != 4)
 			c->bad = true;
 		get_cstr(c, p->name, sizeof p->name);
-		p->slots = cursor_u64(c);
-		p->used = cursor_u64(c);
-		p->types = cursor_u64(c);
-		get_price_list(c, p->price);
+		get_pools(c, &p->slots);
+		get_by_type(c, p->used);
+		get_by_type(c, p->price);
 	}
 }
 
@@ -452,7 +470,8 @@ forget(struct wire *w)
 {
 	memset(w, 0, offsetof(struct wire, items));
 	w->tick.provider[0] = w->tick.chain[0] = w->tick.note[0] = '\0';
-	w->tick.slots = w->tick.types = 0;
+	w->tick.slots = (struct pools){ { 0 } };
+	w->tick.types = 0;
 	memset(w->tick.price, 0, sizeof w->tick.price);
 	w->tick.nrooms = w->tick.npolls = w->tick.nready = 0;
 	w->news.has_capacity = false;
@@ -584,11 +603,27 @@ wire_put_ask(struct buf *out, const struct wire_head *h)
 }
 
 static void
-put_price(struct buf *out, const uint64_t price[TYPE_MAX + 1])
+put_by_type(struct buf *out, const uint64_t n[TYPE_MAX + 1])
 {
 	pack_array(out, TYPE_MAX);
 	for (uint64_t t = 1; t <= TYPE_MAX; t++)
-		pack_u64(out, price[t]);
+		pack_u64(out, n[t]);
+}
+
+static void
+put_pools(struct buf *out, const struct pools *p)
+{
+	size_t n = 0;
+
+	for (uint64_t i = 1; i < POOLS; i++)
+		n += p->n[i] > 0;
+	pack_array(out, 2 * n);
+	for (uint64_t i = 1; i < POOLS; i++) {
+		if (!p->n[i])
+			continue;
+		pack_u64(out, i << 1);
+		pack_u64(out, p->n[i]);
+	}
 }
 
 static void
@@ -623,10 +658,11 @@ wire_put_tick(struct buf *out, const struct wire_head *h, uint64_t serial, const
 	put_num(out, K_SERIAL, serial);
 	put_str(out, K_CHAIN, t->chain);
 	put_str(out, K_PROVIDER, t->provider);
-	put_num(out, K_SLOTS, t->slots);
+	pack_u64(out, K_SLOTS);
+	put_pools(out, &t->slots);
 	put_num(out, K_TYPES, t->types);
 	pack_u64(out, K_PRICES);
-	put_price(out, t->price);
+	put_by_type(out, t->price);
 	put_rooms(out, t);
 	put_poll_list(out, K_POLLS, t->polls, t->npolls);
 	put_poll_list(out, K_READY, t->ready, t->nready);
@@ -640,12 +676,11 @@ put_capacity(struct buf *out, const struct news *n)
 	pack_array(out, n->ncapacity);
 	for (size_t i = 0; i < n->ncapacity; i++) {
 		const struct capacity *p = &n->capacity[i];
-		pack_array(out, 5);
+		pack_array(out, 4);
 		pack_text(out, span_str(p->name));
-		pack_u64(out, p->slots);
-		pack_u64(out, p->used);
-		pack_u64(out, p->types);
-		put_price(out, p->price);
+		put_pools(out, &p->slots);
+		put_by_type(out, p->used);
+		put_by_type(out, p->price);
 	}
 }
 

@@ -12,7 +12,7 @@ enum {
 
 /* One provider, with what each policy has given it. */
 struct known {
-	struct capacity	 now;		/* slots 0: not heard */
+	struct capacity	 now;		/* no slots: not heard */
 	char		 only[33];
 	uint64_t	*served;	/* by policy */
 	bool		*joined;	/* has stood in line at that policy */
@@ -118,7 +118,7 @@ add_known(struct place *p, const char *name)
 	if (p->nknown < PROVIDERS_MAX)
 		k = &p->known[p->nknown++];
 	for (size_t i = 0; !k && i < p->nknown; i++)
-		if (p->known[i].now.slots == 0)
+		if (pools_all(&p->known[i].now.slots) == 0)
 			k = &p->known[i];
 	if (!k)
 		return NULL;
@@ -133,14 +133,11 @@ add_known(struct place *p, const char *name)
 	return k;
 }
 
-static uint64_t
-count_pending(const struct place *p, size_t provider)
+static void
+count_pending(const struct place *p, size_t provider, uint64_t used[TYPE_MAX + 1])
 {
-	uint64_t n = 0;
-
 	for (size_t i = 0; i < p->npending; i++)
-		n += p->pending[i].provider == provider;
-	return n;
+		used[p->policies[p->pending[i].policy].type] += p->pending[i].provider == provider;
 }
 
 static void
@@ -148,8 +145,9 @@ describe(const struct place *p, size_t provider, size_t policy, struct provider 
 {
 	const struct known *k = &p->known[provider];
 
-	*out = (struct provider){ .slots = k->now.slots, .used = k->now.used + count_pending(p, provider),
-	    .types = k->now.types, .served = k->served[policy] };
+	*out = (struct provider){ .slots = k->now.slots, .served = k->served[policy] };
+	memcpy(out->used, k->now.used, sizeof out->used);
+	count_pending(p, provider, out->used);
 	memcpy(out->name, k->now.name, sizeof out->name);
 	memcpy(out->only, k->only, sizeof out->only);
 	memcpy(out->price, k->now.price, sizeof out->price);
@@ -158,7 +156,7 @@ describe(const struct place *p, size_t provider, size_t policy, struct provider 
 static bool
 is_live(const struct provider *v)
 {
-	return v->slots > 0;
+	return pools_all(&v->slots) > 0;
 }
 
 /* One that comes late stands behind the one whose turn it is, and gets no burst. */
@@ -169,7 +167,7 @@ let_join(struct place *p, size_t policy, struct provider *all)
 	struct contender first = { 0 };
 
 	for (size_t i = 0; i < p->nknown; i++) {
-		struct contender c = { .served = all[i].served, .weight = all[i].slots };
+		struct contender c = { .served = all[i].served, .weight = pools_for(&all[i].slots, rule->type) };
 		if (p->known[i].joined[policy] && is_live(&all[i]) && policy_names(rule, &all[i]) &&
 		    (!first.weight || turn_compare(&c, &first) < 0))
 			first = c;
@@ -180,7 +178,7 @@ let_join(struct place *p, size_t policy, struct provider *all)
 			continue;
 		k->joined[policy] = true;
 		if (first.weight)
-			k->served[policy] = MAX2(k->served[policy], turn_join(&first, all[i].slots));
+			k->served[policy] = MAX2(k->served[policy], turn_join(&first, pools_for(&all[i].slots, rule->type)));
 		all[i].served = k->served[policy];
 	}
 }
@@ -381,13 +379,14 @@ place_answer(struct place *p, uint64_t token, uint64_t code, const struct row *f
 static uint64_t
 total_slots(const struct place *p, size_t policy)
 {
-	uint64_t n = 0;
+	uint64_t n = 0, type = p->policies[policy].type;
 
 	for (size_t i = 0; i < p->nknown; i++) {
 		struct provider v;
 		describe(p, i, policy, &v);
+		uint64_t all = pools_for(&v.slots, type);
 		if (is_live(&v) && policy_names(&p->policies[policy], &v))
-			n += RULE(ROOM_IS_FREE) ? v.slots : v.slots - MIN2(v.used, v.slots);
+			n += RULE(ROOM_IS_FREE) ? all : all - MIN2(v.used[type], all);
 	}
 	return n;
 }
@@ -405,7 +404,7 @@ write_note(const struct place *p, char *note, size_t size)
 
 	books_each(p->books, count_waiting, &waiting);
 	for (size_t i = 0; i < p->nknown; i++)
-		live += p->known[i].now.slots > 0;
+		live += pools_all(&p->known[i].now.slots) > 0;
 	if (live == 0)
 		snprintf(note, size, "no provider is heard");
 	else if (waiting)
@@ -432,11 +431,11 @@ static bool
 take_capacity(struct place *p, const struct capacity *all, size_t n)
 {
 	bool changed = false;
-	uint64_t before[PROVIDERS_MAX];
+	struct pools before[PROVIDERS_MAX];
 
 	for (size_t i = 0; i < p->nknown; i++) {
-		before[i] = p->known[i].now.slots ^ p->known[i].now.types << 32;
-		p->known[i].now.slots = 0;
+		before[i] = p->known[i].now.slots;
+		p->known[i].now.slots = (struct pools){ { 0 } };
 	}
 	size_t nbefore = p->nknown;
 	for (size_t i = 0; i < n; i++) {
@@ -447,7 +446,7 @@ take_capacity(struct place *p, const struct capacity *all, size_t n)
 			k->now = all[i];
 	}
 	for (size_t i = 0; i < p->nknown; i++)
-		changed |= i >= nbefore || before[i] != (p->known[i].now.slots ^ p->known[i].now.types << 32);
+		changed |= i >= nbefore || !pools_same(&before[i], &p->known[i].now.slots);
 	return changed;
 }
 

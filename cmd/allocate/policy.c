@@ -100,7 +100,7 @@ line_up(struct field_of *f, const struct policy *p, const struct provider *all, 
 static bool
 is_able(const struct policy *p, const struct provider *v)
 {
-	return (v->types >> p->type & 1) && (!*v->only || strcmp(v->only, p->chain) == 0);
+	return pools_for(&v->slots, p->type) && (!*v->only || strcmp(v->only, p->chain) == 0);
 }
 
 static void
@@ -108,11 +108,11 @@ check_eligible(struct field_of *f, const struct policy *p)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		struct candidate *c = &f->c[i];
-		if (!c->provider || c->provider->slots == 0)
+		if (!c->provider || pools_all(&c->provider->slots) == 0)
 			c->code = CODE_SILENT;
 		else if (!is_able(p, c->provider))
 			c->code = CODE_NOT_ABLE;
-		else if (c->provider->used >= c->provider->slots)
+		else if (!pools_fit(&c->provider->slots, c->provider->used, p->type))
 			c->code = CODE_NO_SLOT;
 	}
 }
@@ -195,7 +195,7 @@ choose(struct field_of *f, const struct policy *p, const struct question *q)
 		if (f->c[i].code != CODE_OK)
 			continue;
 		of[n] = &f->c[i];
-		in[n++] = (struct contender){ v->name, v->price[p->type], v->slots, v->served };
+		in[n++] = (struct contender){ v->name, v->price[p->type], pools_for(&v->slots, p->type), v->served };
 	}
 	if (n == 0)
 		return NULL;

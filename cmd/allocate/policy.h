@@ -22,8 +22,8 @@ struct policy {
 struct provider {
 	char		name[33];
 	char		only[33];	/* the only chain it works for; "" all */
-	uint64_t	slots, used;
-	uint64_t	types;		/* bit 1 << TYPE_CHUNK ... */
+	struct pools	slots;
+	uint64_t	used[TYPE_MAX + 1];
 	uint64_t	price[TYPE_MAX + 1];
 	uint64_t	served;		/* under this policy */
 };

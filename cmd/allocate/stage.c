@@ -48,8 +48,7 @@ read_provider(struct read_settings *r, const char *name)
 	    !span_cstr(span_str(settings_text(r->s, "provider", name, "chain")), p->only, sizeof p->only))
 		return wrong("provider", name, "chain", "a name is longer than 32 bytes");
 	memcpy(c->name, p->name, sizeof c->name);
-	c->slots = settings_num(r->s, "provider", name, "slots");
-	c->types = read_types(settings_text(r->s, "provider", name, "types"));
+	c->slots = pools_one(read_types(settings_text(r->s, "provider", name, "types")), settings_num(r->s, "provider", name, "slots"));
 	for (uint64_t t = TYPE_CHUNK; t <= TYPE_MAX; t++) {
 		snprintf(key, sizeof key, "price_%s", type_name(t));
 		c->price[t] = settings_num(r->s, "provider", name, key);

@@ -164,8 +164,7 @@ dispatch_exec_levels(struct stage *st, struct tick *tick)
 	struct own *own = stage_own(st);
 
 	snprintf(tick->provider, sizeof tick->provider, "%s", own->provider);
-	tick->slots = slots_up(own->slots);
-	tick->types = slots_types(own->slots);
+	tick->slots = pools_one(slots_types(own->slots), slots_up(own->slots));
 	memcpy(tick->price, own->price, sizeof tick->price);
 	slots_note(own->slots, tick->note, sizeof tick->note);
 }

@@ -833,7 +833,7 @@ status_instance(const struct core *c, const struct instance *i, struct buf *out)
 	if (i->tick && i->tick->provider[0]) {
 		buf_puts(out, ",\"provider\":");
 		json_put_str(out, span_str(i->tick->provider), false);
-		buf_printf(out, ",\"slots\":%" PRIu64, i->tick->slots);
+		buf_printf(out, ",\"slots\":%" PRIu64, pools_all(&i->tick->slots));
 	}
 	if (i->tick && i->principal == BY_FETCH)
 		buf_printf(out, ",\"polling\":%zu,\"waiting\":%zu", i->tick->npolls + i->ngrants, i->tick->nready);

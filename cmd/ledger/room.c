@@ -16,8 +16,10 @@ room_forget(struct instance *i)
 {
 	if (RULE(POLL_OUTLIVES_EPOCH))
 		i->ngrants = 0;
-	if (i->tick && RULE(POLL_OUTLIVES_EPOCH))
-		i->tick->npolls = i->tick->nready = i->tick->nrooms = i->tick->slots = 0;
+	if (i->tick && RULE(POLL_OUTLIVES_EPOCH)) {
+		i->tick->npolls = i->tick->nready = i->tick->nrooms = 0;
+		i->tick->slots = (struct pools){ { 0 } };
+	}
 	i->tick_ms = 0;
 	i->serial = 0;
 }
@@ -29,6 +31,7 @@ take_levels(struct tick *to, const struct tick *from)
 	memcpy(to, from, offsetof(struct tick, rooms));
 	memcpy(to->rooms, from->rooms, from->nrooms * sizeof *to->rooms);
 	memcpy(to->chain, from->chain, sizeof to->chain);
+	to->types = from->types;
 	to->npolls = from->npolls;
 	to->nready = from->nready;
 	memcpy(to->polls, from->polls, from->npolls * sizeof *to->polls);
@@ -137,37 +140,22 @@ room_stated(const struct core *c, uint16_t chain, uint64_t type)
 	return room;
 }
 
-/* The types that share slots with `type`, through whatever chain of providers. */
-static uint64_t
-sharing(const struct core *c, uint64_t type)
-{
-	uint64_t set = UINT64_C(1) << type, before = 0;
-
-	while (set != before) {
-		before = set;
-		for (size_t k = 0; k < c->ninstances; k++) {
-			const struct instance *i = c->instances[k];
-			if (i->principal & (BY_DISPATCH | BY_COORDINATOR) && level_lives(c, i) && i->tick->types & set)
-				set |= i->tick->types;
-		}
-	}
-	return set;
-}
-
+/* Is there a place, wherever the provers are, for one more of this type beside all that is in hand? */
 static bool
-shared_slots_left(const struct core *c, const struct sums *s, uint64_t type)
+has_place(const struct core *c, const struct sums *s, uint64_t type)
 {
-	uint64_t set = sharing(c, type), slots = 0, used = 0;
+	struct pools all = { { 0 } };
+	uint64_t used[TYPE_MAX + 1] = { 0 };
 
 	for (size_t k = 0; k < c->ninstances; k++) {
 		const struct instance *i = c->instances[k];
-		if (i->principal & (BY_DISPATCH | BY_COORDINATOR) && level_lives(c, i) && i->tick->types & set)
-			slots += i->tick->slots;
+		if (i->principal & (BY_DISPATCH | BY_COORDINATOR) && level_lives(c, i))
+			pools_add(&all, &i->tick->slots);
 	}
 	for (size_t chain = 0; chain < c->state.nchains; chain++)
 		for (uint64_t t = 1; t <= TYPE_MAX; t++)
-			used += set >> t & 1 ? s->in_hand[chain][t] : 0;
-	return used < slots;
+			used[t] += s->in_hand[chain][t];
+	return pools_fit(&all, used, type);
 }
 
 static bool
@@ -179,7 +167,7 @@ has_room(const struct core *c, const struct sums *s, uint16_t chain, uint64_t ty
 		return s->in_hand[chain][type] - c->state.counts[chain][type].open < room_stated(c, chain, type);
 	if (s->in_hand[chain][type] >= room_stated(c, chain, type))
 		return false;
-	return !RULE(SPLIT_UNCHECKED) || shared_slots_left(c, s, type);
+	return !RULE(SPLIT_UNCHECKED) || has_place(c, s, type);
 }
 
 /* --- granting --- */
@@ -261,7 +249,7 @@ capacity_of(struct news *n, const char *provider)
 		if (strcmp(n->capacity[k].name, provider) == 0)
 			return &n->capacity[k];
 	struct capacity *p = &n->capacity[n->ncapacity++];
-	*p = (struct capacity){ .slots = 0 };
+	*p = (struct capacity){ .slots = { { 0 } } };
 	snprintf(p->name, sizeof p->name, "%s", provider);
 	return p;
 }
@@ -276,11 +264,10 @@ gather(struct core *c, struct news *n)
 		if (!(i->principal & (BY_DISPATCH | BY_COORDINATOR)) || !level_lives(c, i))
 			continue;
 		struct capacity *p = capacity_of(n, i->provider);
-		p->slots += i->tick->slots;
-		p->types |= i->tick->types;
+		pools_add(&p->slots, &i->tick->slots);
 		memcpy(p->price, i->tick->price, sizeof p->price);
 		uint16_t at = state_provider(&c->state, span_str(p->name));
-		p->used = c->state.providers[at].used;
+		memcpy(p->used, c->state.providers[at].used, sizeof p->used);
 	}
 }
 
@@ -291,8 +278,8 @@ same_capacity(const struct news *a, const struct news *b)
 		return false;
 	for (size_t k = 0; k < a->ncapacity; k++) {
 		const struct capacity *x = &a->capacity[k], *y = &b->capacity[k];
-		if (strcmp(x->name, y->name) != 0 || x->slots != y->slots || x->types != y->types || x->used != y->used ||
-		    memcmp(x->price, y->price, sizeof x->price) != 0)
+		if (strcmp(x->name, y->name) != 0 || !pools_same(&x->slots, &y->slots) ||
+		    memcmp(x->used, y->used, sizeof x->used) != 0 || memcmp(x->price, y->price, sizeof x->price) != 0)
 			return false;
 	}
 	return true;

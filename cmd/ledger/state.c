@@ -189,7 +189,7 @@ state_provider(struct state *s, struct span name)
 		if (span_is(name, s->providers[i].name))
 			return (uint16_t)i;
 	s->providers = xrealloc(s->providers, (s->nproviders + 1) * sizeof *s->providers);
-	s->providers[s->nproviders] = (struct provider_count){ .used = 0 };
+	s->providers[s->nproviders] = (struct provider_count){ .name = "" };
 	span_cstr(name, s->providers[s->nproviders].name, sizeof s->providers[0].name);
 	return (uint16_t)s->nproviders++;
 }
@@ -234,13 +234,14 @@ static void
 count(struct state *s, const struct live *l, int sign)
 {
 	uint64_t by = (uint64_t)(int64_t)sign;
-	struct counts *c = &s->counts[l->chain][l->type <= TYPE_MAX ? l->type : 0];
+	uint64_t type = l->type <= TYPE_MAX ? l->type : 0;
+	struct counts *c = &s->counts[l->chain][type];
 
 	if (l->kind == ROW_JOB && l->state >= JOB_FETCHED && l->state <= JOB_QUEUED)
 		c->unplaced += by;
 	if (l->kind == ROW_ATTEMPT && l->state >= ATTEMPT_ALLOCATED && l->state <= ATTEMPT_PROVING) {
 		c->open += by;
-		s->providers[l->provider].used += by;
+		s->providers[l->provider].used[type] += by;
 	}
 }
 

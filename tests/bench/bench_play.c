@@ -223,8 +223,7 @@ static void
 dispatch_levels(struct stage *st, struct tick *t)
 {
 	snprintf(t->provider, sizeof t->provider, "%s", stage_suffix(st));
-	t->slots = 4096;
-	t->types = UINT64_C(1) << TYPE_BATCH;
+	t->slots = pools_one(UINT64_C(1) << TYPE_BATCH, 4096);
 }
 
 static void

@@ -278,8 +278,7 @@ dispatch_levels(struct proc *p, struct tick *t)
 	const struct seller *prov = &p->w->providers[p->provider];
 
 	snprintf(t->provider, sizeof t->provider, "%s", prov->name);
-	t->slots = 1;
-	t->types = prov->types;
+	t->slots = pools_one(prov->types, 1);
 	for (unsigned i = 1; i <= TYPE_MAX; i++)
 		t->price[i] = PRICE;
 }

@@ -100,7 +100,7 @@ make_policy(const char *tiers, const char *chooser)
 static struct provider
 make_provider(const char *name, uint64_t slots, uint64_t used, uint64_t price)
 {
-	struct provider v = { .slots = slots, .used = used, .types = 1 << TYPE_CHUNK, .price = { 0, price, price, price } };
+	struct provider v = { .slots = pools_one(1 << TYPE_CHUNK, slots), .used = { 0, used }, .price = { 0, price, price, price } };
 
 	snprintf(v.name, sizeof v.name, "%s", name);
 	return v;
@@ -126,7 +126,7 @@ every_candidate_that_loses_has_a_reason(void **state)
 	struct provider all[] = { make_provider("d", 1, 0, 1), make_provider("c", 2, 2, 1), make_provider("a", 1, 0, 5),
 	    make_provider("b", 1, 0, 6), make_provider("e", 1, 0, 1) };
 
-	all[4].types = 1 << TYPE_BATCH;
+	all[4].slots = pools_one(1 << TYPE_BATCH, 1);
 	check_verdict(&p, "", all, 5, "a", "a:chosen b:dearer c:no-slot d:lower-tier e:not-able f:silent", CODE_OK);
 }
 
@@ -137,7 +137,7 @@ a_full_tier_overflows_into_the_next(void **state)
 	struct provider all[] = { make_provider("a", 1, 1, 0), make_provider("b", 1, 0, 0) };
 
 	check_verdict(&p, "", all, 2, "b", "a:no-slot b:chosen", CODE_OK);
-	all[1].used = 1;
+	all[1].used[TYPE_CHUNK] = 1;
 	check_verdict(&p, "", all, 2, "", "a:no-slot b:no-slot", CODE_NO_SLOT);
 	check_verdict(&p, "", all, 0, "", "a:silent b:silent", CODE_NO_PROVIDER);
 }
@@ -149,7 +149,7 @@ the_next_attempt_is_made_elsewhere(void **state)
 	struct provider all[] = { make_provider("a", 1, 0, 0), make_provider("b", 1, 0, 0) };
 
 	check_verdict(&p, "a:plugin-exit", all, 2, "b", "a:failed-before b:chosen", CODE_OK);
-	all[1].used = 1;	/* elsewhere is busy: worth waiting for */
+	all[1].used[TYPE_CHUNK] = 1;	/* elsewhere is busy: worth waiting for */
 	check_verdict(&p, "a:plugin-exit", all, 2, "", "a:failed-before b:no-slot", CODE_NO_SLOT);
 }
 
@@ -314,7 +314,7 @@ hear_capacity(struct bench *b, uint64_t slots, uint64_t used)
 
 	n->has_capacity = true;
 	n->ncapacity = 1;
-	n->capacity[0] = (struct capacity){ "a", slots, used, 1 << TYPE_CHUNK, { 0, 5, 5, 5 } };
+	n->capacity[0] = (struct capacity){ "a", pools_one(1 << TYPE_CHUNK, slots), { 0, used }, { 0, 5, 5, 5 } };
 	wire_put_news(&out, &down, 1, n);
 	free(n);
 	hear(b, &out);
@@ -506,7 +506,7 @@ without_a_ledger_slots_are_given_round_after_round(void **state)
 {
 	struct policy p = make_policy("a|b", "turn");
 	struct place *place = place_new(&(struct place_opts){ &p, 1, NULL, 0 });
-	struct capacity all[2] = { { "a", 2, 0, 1 << TYPE_CHUNK, { 0, 5 } }, { "b", 1, 0, 1 << TYPE_CHUNK, { 0, 9 } } };
+	struct capacity all[2] = { { "a", pools_one(1 << TYPE_CHUNK, 2), { 0, 0 }, { 0, 5 } }, { "b", pools_one(1 << TYPE_CHUNK, 1), { 0, 0 }, { 0, 9 } } };
 	char got[8] = "";
 
 	place_assume(place, all, 2);

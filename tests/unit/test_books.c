@@ -101,7 +101,7 @@ on_answer(void *arg, uint64_t token, uint64_t code, const struct row *first)
 static void
 on_levels(void *arg, struct tick *t)
 {
-	t->slots = 4;
+	t->slots = pools_one(1 << TYPE_CHUNK, 4);
 }
 
 static void
@@ -311,7 +311,7 @@ hello_is_said_when_connected_and_again_with_back_off(void **state)
 	assert_true(sent(b, WIRE_ASK));
 	assert_int_equal(b->in->term, 3);
 	assert_true(sent(b, WIRE_TICK));
-	assert_true(b->in->tick.slots == 4 && strcmp(b->in->tick.chain, "c") == 0);
+	assert_true(pools_all(&b->in->tick.slots) == 4 && strcmp(b->in->tick.chain, "c") == 0);
 	forget_sent(b);
 	pass(b, 60000);
 	assert_false(sent(b, WIRE_HELLO));

@@ -1374,8 +1374,7 @@ tick_room(struct bench *b, uint64_t room)
 static size_t
 tick_slots(struct bench *b, uint64_t slots)
 {
-	b->tick.slots = slots;
-	b->tick.types = 1 << TYPE_CHUNK;
+	b->tick.slots = pools_one(1 << TYPE_CHUNK, slots);
 	snprintf(b->tick.provider, sizeof b->tick.provider, "a");
 	return tick(b, EXEC);
 }
@@ -1423,10 +1422,11 @@ allocate_hears_of_capacity(void **state)
 	tick_slots(b, 4);
 	assert_true(got(b, ALLOC, WIRE_NEWS) && b->in->news.has_capacity);
 	assert_int_equal(b->in->news.ncapacity, 1);
-	assert_true(strcmp(b->in->news.capacity[0].name, "a") == 0 && b->in->news.capacity[0].slots == 4 && b->in->news.capacity[0].used == 0);
+	assert_true(strcmp(b->in->news.capacity[0].name, "a") == 0 && pools_for(&b->in->news.capacity[0].slots, TYPE_CHUNK) == 4 &&
+	    b->in->news.capacity[0].used[TYPE_CHUNK] == 0);
 	place(b, ready_job(b, "u", 1));
 	assert_true(got(b, ALLOC, WIRE_NEWS));
-	assert_int_equal(b->in->news.capacity[0].used, 1);
+	assert_int_equal(b->in->news.capacity[0].used[TYPE_CHUNK], 1);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

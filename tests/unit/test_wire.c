@@ -113,7 +113,9 @@ full_tick(void)
 	memset(t.provider, 'p', 32);
 	memset(t.chain, 'c', 32);
 	memset(t.note, 'n', 255);
-	t.slots = t.types = t.price[1] = t.price[TYPE_MAX] = UINT64_MAX;
+	for (size_t i = 1; i < POOLS; i++)
+		t.slots.n[i] = UINT32_MAX;
+	t.types = t.price[1] = t.price[TYPE_MAX] = UINT64_MAX;
 	for (t.nrooms = 0; t.nrooms < LEVELS_MAX; t.nrooms++) {
 		t.rooms[t.nrooms].type = t.nrooms % (TYPE_MAX + 1);	/* by member: what lies between them stays 0 */
 		t.rooms[t.nrooms].n = UINT64_MAX;
@@ -148,9 +150,8 @@ full_news(void)
 	for (n.ncapacity = 0; n.ncapacity < PROVIDERS_MAX; n.ncapacity++) {
 		struct capacity *p = &n.capacity[n.ncapacity];	/* by member: what lies between them stays 0 */
 		memset(p->name, 'p', 32);
-		p->slots = p->price[TYPE_MAX] = UINT64_MAX;
-		p->used = 1;
-		p->types = 14;
+		p->price[TYPE_MAX] = p->used[TYPE_CHUNK] = UINT64_MAX;
+		p->slots = pools_one(14, UINT32_MAX);
 	}
 	for (n.ngrants = 0; n.ngrants < POLLS_MAX; n.ngrants++)
 		n.grants[n.ngrants] = (struct poll){ n.ngrants, 1 };
@@ -495,6 +496,12 @@ static const struct { const char *what; struct span bytes; bool ok; } by_hand[] 
 
 	{ "a note", SPAN(TICK_ "\x25\xa1x"), true },
 	{ "a provider of 33", SPAN(TICK_ "\x1e\xd9\x21" A32 "a"), false },
+	{ "slots", SPAN(TICK_ "\x1f\x94\x02\x01\x0c\x03"), true },
+	{ "slots that are not pairs", SPAN(TICK_ "\x1f\x91\x02"), false },
+	{ "slots of no type", SPAN(TICK_ "\x1f\x92\x00\x01"), false },
+	{ "slots of a type that is not one", SPAN(TICK_ "\x1f\x92\x10\x01"), false },
+	{ "slots of the same types twice", SPAN(TICK_ "\x1f\x94\x02\x01\x02\x01"), false },
+	{ "slots beyond number", SPAN(TICK_ "\x1f\x92\x02\xcf\0\0\0\1\0\0\0\0"), false },
 	{ "prices for two types", SPAN(TICK_ "\x21\x92\x01\x01"), false },
 	{ "a room of three", SPAN(TICK_ "\x22\x91\x93\xa0\x01\xa0"), false },
 	{ "a room of a type that is not one", SPAN(TICK_ "\x22\x91\x94\xa0\x04\xa0\x01"), false },
