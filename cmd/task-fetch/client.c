@@ -1,22 +1,12 @@
-/* client.c - task-fetch's calls.  See client.h.
- *
- * A poll for a chunk states how far the L2 node is (prover_height; without it a
- * Coordinator of generation (b) gives no chunk).  The number is asked for when it is
- * older than a few seconds; when the node is away the last one known is sent. */
+/* client.c - task-fetch's calls.  See client.h. */
 #include "cmd/task-fetch/client.h"
 
 #include "common/diag.h"
 #include "common/hash.h"
-#include "common/json.h"
-#include "common/num.h"
+#include "common/height.h"
 #include "common/scan.h"
 
-enum {
-	HEIGHT_MS	= 3000,		/* a block number is good, and a node that is away left alone, for so long */
-	L2_MS		= 5000,		/* a node is waited for so long at most */
-	TASK_BYTES	= 64 << 20,	/* largest answer to get_task */
-	L2_BYTES	= 64 << 10,
-};
+enum { TASK_BYTES = 64 << 20 };		/* largest answer to get_task */
 
 struct poll_call {
 	struct client		*client;
@@ -24,20 +14,13 @@ struct poll_call {
 	struct coord_task	 task;		/* fetched, not stored yet */
 	struct coord_answer	 answer;
 	struct loop_timer	 timer;		/* to store it again */
-	struct poll_call	*next, *next_waiting;
+	struct poll_call	*next;
 };
 
 struct client {
 	struct client_opts	 o;
-	char			*urls;
-	uint64_t		 height;
-	bool			 height_known;
-	uint64_t		 l2_next_ms;		/* not asked before */
-	bool			 l2_away;
-	const char		*l2_at;			/* the URL being asked; NULL: none */
-	struct http_call	*l2;
-	struct poll_call	*polls;			/* all */
-	struct poll_call	*waiting;		/* for the height */
+	struct height		*height;
+	struct poll_call	*polls;
 };
 
 struct client *
@@ -46,7 +29,8 @@ client_new(const struct client_opts *o)
 	struct client *c = xzalloc(sizeof *c);
 
 	c->o = *o;
-	c->urls = xstrdup(o->l2_urls);
+	c->height = height_new(&(struct height_opts){ .loop = o->loop, .http = o->http, .urls = o->l2_urls,
+	    .timeout_ms = o->l2_timeout_ms });
 	return c;
 }
 
@@ -70,10 +54,9 @@ client_free(struct client **cp)
 
 	if (!c)
 		return;
-	http_cancel(&c->l2);
+	height_free(&c->height);
 	while (c->polls)
 		free_poll(c->polls);
-	free(c->urls);
 	free(c);
 	*cp = NULL;
 }
@@ -172,9 +155,9 @@ make_request(void *arg, struct span token, struct coord_request *r)
 {
 	struct poll_call *p = arg;
 	struct client *c = p->client;
-	struct coord_want want = { .ntypes = 1, .types = { (int64_t)p->type }, .universal = c->o.universal,
-		.height = c->height, .no_height = p->type != TYPE_CHUNK || !c->height_known };
+	struct coord_want want = { .ntypes = 1, .types = { (int64_t)p->type }, .universal = c->o.universal };
 
+	want.no_height = p->type != TYPE_CHUNK || !height_known(c->height, &want.height);
 	coord_ask_task(r, token, &want);
 	return true;
 }
@@ -208,76 +191,13 @@ got_answer(void *arg, const struct identity_answer *a)
 }
 
 static void
-ask(struct poll_call *p)
+ask(void *arg)
 {
+	struct poll_call *p = arg;
 	struct client *c = p->client;
 
 	identity_call(c->o.identities, (uint32_t)p->identity, &(struct identity_ask){ .make = make_request,
 	    .done = got_answer, .arg = p, .timeout_ms = c->o.timeout_ms, .max_bytes = TASK_BYTES });
-}
-
-/* --- how far the L2 node is --- */
-
-static void ask_height(struct client *, const char *from);
-
-static void
-height_over(struct client *c, bool known)
-{
-	struct poll_call *p;
-
-	if (c->l2_away == known)
-		diag(known ? DIAG_INFO : DIAG_WARN, known ? "l2-back" : "l2-away", "code=%s last_height=%" PRIu64,
-		    code_word(known ? CODE_OK : CODE_L2_AWAY), c->height);
-	c->l2_away = !known;
-	c->l2_next_ms = clock_ms() + HEIGHT_MS;
-	c->l2_at = NULL;
-	while ((p = c->waiting)) {
-		c->waiting = p->next_waiting;
-		ask(p);
-	}
-}
-
-static bool
-read_height(struct span body, uint64_t *height)
-{
-	struct json *doc = json_parse(body, L2_BYTES, NULL);
-	bool ok = num_quantity(json_str(doc, "result"), height);
-
-	json_free(&doc);
-	return ok;
-}
-
-static void
-height_done(void *arg, struct http_answer *a)
-{
-	struct client *c = arg;
-
-	c->l2 = NULL;
-	if (a->fail == HTTP_OK && a->status == 200 && read_height(SPAN_OF(&a->body), &c->height)) {
-		c->height_known = true;
-		height_over(c, true);
-		return;
-	}
-	ask_height(c, c->l2_at + strcspn(c->l2_at, " \t"));
-}
-
-/* Ask the first node in the list from here on; none left: it stays as it was. */
-static void
-ask_height(struct client *c, const char *from)
-{
-	static const char *const headers[] = { "Content-Type: application/json", NULL };
-
-	c->l2_at = from + strspn(from, " \t");
-	if (!*c->l2_at) {
-		height_over(c, false);
-		return;
-	}
-	char *url = xprintf("%.*s", (int)strcspn(c->l2_at, " \t"), c->l2_at);
-	struct http_req r = { .method = "POST", .url = url, .headers = headers, .max_bytes = L2_BYTES,
-	    .body = SPAN("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\",\"params\":[]}"),
-	    .timeout_ms = (unsigned)MIN2(c->o.l2_timeout_ms, L2_MS) };
-	c->l2 = http_start(c->o.http, &r, height_done, c);
-	free(url);
 }
 
 void
@@ -288,12 +208,8 @@ client_poll(struct client *c, uint64_t identity, uint64_t type)
 	*p = (struct poll_call){ .client = c, .identity = identity, .type = type, .next = c->polls,
 	    .timer = { .fn = store, .arg = p } };
 	c->polls = p;
-	if (type != TYPE_CHUNK || !*c->urls || (!c->l2_at && clock_ms() < c->l2_next_ms)) {
+	if (type == TYPE_CHUNK)
+		height_wait(c->height, ask, p);
+	else
 		ask(p);
-		return;
-	}
-	p->next_waiting = c->waiting;
-	c->waiting = p;
-	if (!c->l2_at)
-		ask_height(c, c->urls);
 }

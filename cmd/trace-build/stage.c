@@ -7,10 +7,10 @@
 
 #include <sys/resource.h>
 
-#include "cmd/trace-build/inputs.h"
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/diag.h"
+#include "common/inputs.h"
 
 enum { CHAINS = 32, AGAIN_MS = 1000, AGAIN_MAX_MS = 30000 };
 

@@ -3,7 +3,7 @@
  * bench_trace DIR BYTES PAIRS: a process with plain sockets serves one generated block trace of about BYTES;
  * the limit downloads it and hashes what comes; the system makes a chunk's input of it (l2.c and inputs.c:
  * checked, hashed and stored as a blob in DIR).  They take turns, PAIRS times, in one process.
- * uses: cmd/trace-build cmd/devnet */
+ * uses: cmd/devnet */
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "cmd/devnet/blocks.h"
-#include "cmd/trace-build/inputs.h"
+#include "common/inputs.h"
 #include "common/diag.h"
 #include "common/hash.h"
 #include "common/http.h"

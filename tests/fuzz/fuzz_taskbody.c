@@ -1,6 +1,5 @@
-/* fuzz_taskbody.c - a task's body, whatever it is, gives a plan or a code.
- * uses: cmd/trace-build */
-#include "cmd/trace-build/build.h"
+/* fuzz_taskbody.c - a task's body, whatever it is, gives a plan or a code. */
+#include "common/build.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

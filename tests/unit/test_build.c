@@ -1,5 +1,4 @@
-/* test_build.c - task bodies; inputs of chunks from L2 nodes that misbehave.
- * uses: cmd/trace-build */
+/* test_build.c - task bodies; inputs of chunks from L2 nodes that misbehave. */
 #include "common/base.h"
 
 #include <setjmp.h>
@@ -8,8 +7,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "cmd/trace-build/build.h"
-#include "cmd/trace-build/inputs.h"
+#include "common/build.h"
+#include "common/inputs.h"
 #include "common/clock.h"
 #include "common/diag.h"
 #include "common/hash.h"

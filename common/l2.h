@@ -4,8 +4,8 @@
  * A fetch goes on until it has the right block, is cancelled, or the disk is full: another node first, then
  * again with growing waits (at most 5 s, jittered).  A node that does not answer, or not
  * sensibly, rests; one call tries whether it is back. */
-#ifndef PROVA_TRACE_BUILD_L2_H
-#define PROVA_TRACE_BUILD_L2_H
+#ifndef PROVA_L2_H
+#define PROVA_L2_H
 
 #include "common/blob.h"
 #include "common/bytes.h"

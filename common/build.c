@@ -2,7 +2,7 @@
  *
  * Bodies can be tens of megabytes (a universal task carries its witness), so the body is
  * scanned for its one interesting member and only that is read as a document. */
-#include "cmd/trace-build/build.h"
+#include "common/build.h"
 
 #include "common/json.h"
 #include "common/num.h"

@@ -1,12 +1,12 @@
-/* inputs.h - floor 5: makes the inputs of tasks, each once, however many jobs ask for it.
+/* inputs.h - floor 6: makes the inputs of tasks, each once, however many jobs ask for it.
  *
  * An input of a chunk with block_hashes is the JSON array of its traces, byte for byte
  * as the node sent them; any other input is the task's body.  Trouble with nodes or disk
  * is waited out; only a task that cannot be built ends an ask with a code. */
-#ifndef PROVA_TRACE_BUILD_INPUTS_H
-#define PROVA_TRACE_BUILD_INPUTS_H
+#ifndef PROVA_INPUTS_H
+#define PROVA_INPUTS_H
 
-#include "cmd/trace-build/l2.h"
+#include "common/l2.h"
 #include "common/blob.h"
 #include "common/rows.h"
 

@@ -2,8 +2,8 @@
  *
  * Pure: bytes in, a list of block hashes out.  The forms are those of the Coordinator's
  * task_data (scroll v4.1 to now). */
-#ifndef PROVA_TRACE_BUILD_BUILD_H
-#define PROVA_TRACE_BUILD_BUILD_H
+#ifndef PROVA_BUILD_H
+#define PROVA_BUILD_H
 
 #include "common/bytes.h"
 #include "common/codes.h"

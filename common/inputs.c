@@ -7,10 +7,10 @@
  *
  * Everything happens in one timer, which does a little of each build and then lets the
  * loop turn: a build's done functions are never called from inside inputs_start. */
-#include "cmd/trace-build/inputs.h"
+#include "common/inputs.h"
 
-#include "cmd/trace-build/build.h"
 #include "common/backoff.h"
+#include "common/build.h"
 #include "common/clock.h"
 #include "common/diag.h"
 #include "common/hash.h"

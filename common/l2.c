@@ -4,7 +4,7 @@
  * it; it runs when a fetch comes or ends, and when a rest or a wait is over.  An answer is
  * scanned as it comes and its result written to a file; only its header stays in memory.
  * Answers of a node are not trusted: see judge. */
-#include "cmd/trace-build/l2.h"
+#include "common/l2.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
