@@ -34,12 +34,19 @@ coord_path(enum coord_call call)
 	return routes[call].path;
 }
 
+static void
+free_vks(struct buf *vks, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		buf_free(&vks[i]);
+	free(vks);
+}
+
 void
 coord_login_free(struct coord_login *l)
 {
-	for (size_t i = 0; i < l->nvks; i++)
-		buf_free(&l->vks[i]);
-	free(l->vks);
+	free_vks(l->vks, l->nvks);
+	buf_free(&l->fork);
 	buf_free(&l->challenge);
 	buf_free(&l->version);
 	buf_free(&l->name);
@@ -52,7 +59,9 @@ coord_login_free(struct coord_login *l)
 void
 coord_want_free(struct coord_want *w)
 {
+	free_vks(w->vks, w->nvks);
 	buf_free(&w->task_id);
+	*w = (struct coord_want){ 0 };
 }
 
 void
@@ -109,9 +118,20 @@ coord_key_text(const struct ecsig_key *key, struct buf *out)
 /* the login's signature */
 
 static void
+digest_list(struct buf *items, uint8_t out[HASH_BYTES])
+{
+	struct buf list = { 0 };
+
+	rlp_put_list(&list, SPAN_OF(items));
+	keccak256(SPAN_OF(&list), out);
+	buf_free(&list);
+	buf_free(items);
+}
+
+static void
 digest_of(const struct coord_login *l, bool six_fields, uint8_t out[HASH_BYTES])
 {
-	struct buf items = { 0 }, vks = { 0 }, list = { 0 };
+	struct buf items = { 0 }, vks = { 0 };
 
 	rlp_put_str(&items, SPAN_OF(&l->challenge));
 	rlp_put_str(&items, SPAN_OF(&l->version));
@@ -122,11 +142,21 @@ digest_of(const struct coord_login *l, bool six_fields, uint8_t out[HASH_BYTES])
 	for (size_t i = 0; i < l->nvks; i++)
 		rlp_put_str(&vks, SPAN_OF(&l->vks[i]));
 	rlp_put_list(&items, SPAN_OF(&vks));
-	rlp_put_list(&list, SPAN_OF(&items));
-	keccak256(SPAN_OF(&list), out);
-	buf_free(&items);
 	buf_free(&vks);
-	buf_free(&list);
+	digest_list(&items, out);
+}
+
+static void
+old_digest_of(const struct coord_login *l, uint8_t out[HASH_BYTES])
+{
+	struct buf items = { 0 };
+
+	rlp_put_str(&items, SPAN_OF(&l->name));
+	rlp_put_str(&items, SPAN_OF(&l->version));
+	rlp_put_str(&items, SPAN_OF(&l->challenge));
+	if (l->fork.n)
+		rlp_put_str(&items, SPAN_OF(&l->fork));
+	digest_list(&items, out);
 }
 
 void
@@ -190,4 +220,20 @@ coord_login_verify(const struct coord_login *l)
 		return COORD_SIG_OK;
 	digest_of(l, false, digest);
 	return l->has_provider && ecsig_verify(digest, sig, public) ? COORD_SIG_OK : COORD_SIG_BAD;
+}
+
+enum coord_sig
+coord_login_identify(struct coord_login *l)
+{
+	uint8_t sig[ECSIG_BYTES], digest[HASH_BYTES], public[ECSIG_PUBLIC_BYTES];
+
+	if (l->public_key.n)
+		return coord_login_verify(l);
+	if (lenient_hex(SPAN_OF(&l->signature), sig, sizeof sig) != sizeof sig)
+		return COORD_SIG_BAD;
+	old_digest_of(l, digest);
+	if (!ecsig_recover(digest, sig, public))
+		return COORD_SIG_BAD;
+	num_put_hex(&l->public_key, (struct span){ public, sizeof public });
+	return COORD_SIG_OK;
 }

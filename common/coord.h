@@ -76,6 +76,7 @@ struct coord_login {
 	struct buf	 types;			/* one byte per prover type */
 	struct buf	*vks;
 	size_t		 nvks;
+	struct buf	 fork;			/* hard_fork_name, before v4.4.37; read by coord_take_old_login only */
 	struct buf	 public_key;		/* text: 66 hex digits, no 0x */
 	struct buf	 signature;		/* text: 0x and 130 hex digits */
 };
@@ -87,6 +88,9 @@ struct coord_want {
 	size_t		 ntypes;		/* 0: any */
 	bool		 universal;
 	struct buf	 task_id;		/* ask for this one; empty: any */
+	/* before v4.4.37; read by coord_take_old_want only */
+	struct buf	*vks;
+	size_t		 nvks;
 };
 
 struct coord_task {
@@ -125,6 +129,9 @@ enum coord_sig { COORD_SIG_OK, COORD_SIG_BAD, COORD_SIG_PANIC /* the Go program 
 /* As the Coordinator: hex read leniently, the last byte not looked at.  With has_provider
  * the 6-field form, then the 5-field form (provers of one week signed so). */
 enum coord_sig coord_login_verify(const struct coord_login *) MUSTCHECK;
+/* The same for every generation since v4.1.0: where public_key is empty it is recovered from the
+ * signature of list[name, version, challenge], fork behind them when there is one, and filled in. */
+enum coord_sig coord_login_identify(struct coord_login *) MUSTCHECK;
 
 /* --- client ------------------------------------------------------------------- */
 
@@ -204,6 +211,10 @@ const char *coord_path(enum coord_call);
  * content_type may be NULL (then the body is a form: nothing of it is read). */
 bool	coord_take_login(const char *content_type, struct span body, struct coord_login *, struct buf *why) MUSTCHECK;
 bool	coord_take_want(const char *content_type, struct span body, struct coord_want *, struct buf *why) MUSTCHECK;
+/* The same with the members that provers before v4.4.37 sent: hard_fork_name and vk of a login; task_type
+ * (one of the types, then), vk and vks of a get_task. */
+bool	coord_take_old_login(const char *content_type, struct span body, struct coord_login *, struct buf *why) MUSTCHECK;
+bool	coord_take_old_want(const char *content_type, struct span body, struct coord_want *, struct buf *why) MUSTCHECK;
 bool	coord_take_proof(const char *content_type, struct span body, struct coord_proof *, struct buf *why) MUSTCHECK;
 
 /* The token of a request: header "Bearer x", else query, else cookie; the empty span: none. */

@@ -8,7 +8,7 @@
 
 /* --- reading requests ----------------------------------------------------------- */
 
-enum { L_MESSAGE, L_CHALLENGE, L_VERSION, L_NAME, L_PROVIDER, L_TYPES, L_VKS, L_KEY, L_SIGNATURE, L_MAX };
+enum { L_MESSAGE, L_CHALLENGE, L_VERSION, L_NAME, L_PROVIDER, L_TYPES, L_VKS, L_KEY, L_SIGNATURE, L_FORK, L_VK, L_MAX };
 
 static const struct gobind_field message_fields[] = {
 	{ "challenge", "Challenge", "string", GOBIND_STR, true, L_CHALLENGE, NULL },
@@ -17,24 +17,32 @@ static const struct gobind_field message_fields[] = {
 	{ "prover_provider_type", "ProverProviderType", "types.ProverProviderType", GOBIND_BYTE, false, L_PROVIDER, NULL },
 	{ "prover_types", "ProverTypes", "types.ProverType", GOBIND_BYTES, false, L_TYPES, NULL },
 	{ "vks", "VKs", "string", GOBIND_STRS, false, L_VKS, NULL },
+	/* of older provers */
+	{ "hard_fork_name", "HardForkName", "string", GOBIND_STR, false, L_FORK, NULL },
+	{ "vk", "VK", "string", GOBIND_STR, false, L_VK, NULL },
 };
-static const struct gobind_type message_type = { "Message", "types.", message_fields, NELEM(message_fields) };
-static const struct gobind_field login_fields[] = {
-	{ "message", "Message", NULL, GOBIND_OBJECT, true, L_MESSAGE, &message_type },
-	{ "public_key", "PublicKey", "string", GOBIND_STR, false, L_KEY, NULL },
-	{ "signature", "Signature", "string", GOBIND_STR, true, L_SIGNATURE, NULL },
-};
+static const struct gobind_type message_type = { "Message", "types.", message_fields, NELEM(message_fields) - 2 };
+static const struct gobind_type old_message_type = { "Message", "types.", message_fields, NELEM(message_fields) };
+#define LOGIN_FIELDS(message_object) { 	{ "message", "Message", NULL, GOBIND_OBJECT, true, L_MESSAGE, message_object }, 	{ "public_key", "PublicKey", "string", GOBIND_STR, false, L_KEY, NULL }, 	{ "signature", "Signature", "string", GOBIND_STR, true, L_SIGNATURE, NULL }, }
+static const struct gobind_field login_fields[] = LOGIN_FIELDS(&message_type);
+static const struct gobind_field old_login_fields[] = LOGIN_FIELDS(&old_message_type);
 static const struct gobind_type login_type = { "LoginParameter", "types.", login_fields, NELEM(login_fields) };
+static const struct gobind_type old_login_type = { "LoginParameter", "types.", old_login_fields, NELEM(old_login_fields) };
 
-enum { W_HEIGHT, W_TYPES, W_UNIVERSAL, W_TASK_ID, W_MAX };
+enum { W_HEIGHT, W_TYPES, W_UNIVERSAL, W_TASK_ID, W_TYPE, W_VK, W_VKS, W_MAX };
 
 static const struct gobind_field want_fields[] = {
 	{ "prover_height", "ProverHeight", "uint64", GOBIND_UINT, false, W_HEIGHT, NULL },
 	{ "task_types", "TaskTypes", "int", GOBIND_INTS, false, W_TYPES, NULL },
 	{ "universal", "Universal", "bool", GOBIND_BOOL, false, W_UNIVERSAL, NULL },
 	{ "task_id", "TaskID", "string", GOBIND_STR, false, W_TASK_ID, NULL },
+	/* of older provers */
+	{ "task_type", "TaskType", "int", GOBIND_INT, false, W_TYPE, NULL },
+	{ "vk", "VK", "string", GOBIND_STR, false, W_VK, NULL },
+	{ "vks", "VKs", "string", GOBIND_STRS, false, W_VKS, NULL },
 };
-static const struct gobind_type want_type = { "GetTaskParameter", "types.", want_fields, NELEM(want_fields) };
+static const struct gobind_type want_type = { "GetTaskParameter", "types.", want_fields, NELEM(want_fields) - 3 };
+static const struct gobind_type old_want_type = { "GetTaskParameter", "types.", want_fields, NELEM(want_fields) };
 
 enum { P_UUID, P_TASK_ID, P_TYPE, P_STATUS, P_PROOF, P_FAILURE_TYPE, P_FAILURE_MSG, P_UNIVERSAL, P_MAX };
 
@@ -70,23 +78,37 @@ bind(const char *content_type, struct span body, const struct gobind_type *type,
 	return gobind_require(type, v, why);
 }
 
-static void
-add_vk(void *arg, struct span element)
-{
-	struct coord_login *l = arg;
+struct texts { struct buf *p; size_t n; };
 
-	l->vks = xrealloc(l->vks, (l->nvks + 1) * sizeof *l->vks);
-	l->vks[l->nvks] = (struct buf){ 0 };
-	gobind_str(element, &l->vks[l->nvks++]);
+static void
+add_text(void *arg, struct span element)
+{
+	struct texts *t = arg;
+
+	t->p = xrealloc(t->p, (t->n + 1) * sizeof *t->p);
+	t->p[t->n] = (struct buf){ 0 };
+	gobind_str(element, &t->p[t->n++]);
 }
 
-bool
-coord_take_login(const char *content_type, struct span body, struct coord_login *l, struct buf *why)
+/* The texts of an array, and a single one behind them where there is one. */
+static struct texts
+take_texts(struct span array, struct span single)
+{
+	struct texts t = { 0 };
+
+	gobind_each(array, add_text, &t);
+	if (single.n > 2)
+		add_text(&t, single);
+	return t;
+}
+
+static bool
+take_login(const char *content_type, struct span body, const struct gobind_type *type, struct coord_login *l, struct buf *why)
 {
 	struct span v[L_MAX];
 
 	*l = (struct coord_login){ 0 };
-	if (!bind(content_type, body, &login_type, v, L_MAX, why))
+	if (!bind(content_type, body, type, v, L_MAX, why))
 		return false;
 	gobind_str(v[L_CHALLENGE], &l->challenge);
 	gobind_str(v[L_VERSION], &l->version);
@@ -94,10 +116,26 @@ coord_take_login(const char *content_type, struct span body, struct coord_login 
 	gobind_str(v[L_KEY], &l->public_key);
 	gobind_str(v[L_SIGNATURE], &l->signature);
 	gobind_bytes(v[L_TYPES], &l->types);
-	gobind_each(v[L_VKS], add_vk, l);
+	gobind_str(v[L_FORK], &l->fork);
+	/* with a key of its own the list is signed: nothing is added to it */
+	struct texts vks = take_texts(v[L_VKS], l->public_key.n ? (struct span){ 0 } : v[L_VK]);
+	l->vks = vks.p;
+	l->nvks = vks.n;
 	l->has_provider = v[L_PROVIDER].p != NULL;
 	l->provider = (uint8_t)gobind_uint(v[L_PROVIDER]);
 	return true;
+}
+
+bool
+coord_take_login(const char *content_type, struct span body, struct coord_login *l, struct buf *why)
+{
+	return take_login(content_type, body, &login_type, l, why);
+}
+
+bool
+coord_take_old_login(const char *content_type, struct span body, struct coord_login *l, struct buf *why)
+{
+	return take_login(content_type, body, &old_login_type, l, why);
 }
 
 static void
@@ -109,20 +147,37 @@ add_type(void *arg, struct span element)
 		w->types[w->ntypes++] = gobind_int(element);
 }
 
-bool
-coord_take_want(const char *content_type, struct span body, struct coord_want *w, struct buf *why)
+static bool
+take_want(const char *content_type, struct span body, const struct gobind_type *type, struct coord_want *w, struct buf *why)
 {
 	struct span v[W_MAX];
 
 	*w = (struct coord_want){ 0 };
-	if (!bind(content_type, body, &want_type, v, W_MAX, why))
+	if (!bind(content_type, body, type, v, W_MAX, why))
 		return false;
 	w->no_height = v[W_HEIGHT].p == NULL;
 	w->height = gobind_uint(v[W_HEIGHT]);
 	w->universal = gobind_bool(v[W_UNIVERSAL]);
 	gobind_each(v[W_TYPES], add_type, w);
 	gobind_str(v[W_TASK_ID], &w->task_id);
+	if (gobind_int(v[W_TYPE]))
+		add_type(w, v[W_TYPE]);
+	struct texts vks = take_texts(v[W_VKS], v[W_VK]);
+	w->vks = vks.p;
+	w->nvks = vks.n;
 	return true;
+}
+
+bool
+coord_take_want(const char *content_type, struct span body, struct coord_want *w, struct buf *why)
+{
+	return take_want(content_type, body, &want_type, w, why);
+}
+
+bool
+coord_take_old_want(const char *content_type, struct span body, struct coord_want *w, struct buf *why)
+{
+	return take_want(content_type, body, &old_want_type, w, why);
 }
 
 bool

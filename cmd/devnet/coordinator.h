@@ -1,4 +1,4 @@
-/* coordinator.h - the Coordinator of prova-devnet: requests to answers, without sockets.
+/* coordinator.h - the Coordinator of prova-devnet: what stands behind its desk.
  *
  * It answers as Scroll's Coordinator v4.4.70 does, codes and texts included; the
  * order of its checks is that one's.  Its verifier is a digest: a proof is good
@@ -7,6 +7,7 @@
 #define PROVA_DEVNET_COORDINATOR_H
 
 #include "cmd/devnet/tasks.h"
+#include "common/desk.h"
 
 struct coordinator_opts {
 	const char	*secret;		/* of the tokens */
@@ -23,30 +24,18 @@ struct refusal {
 
 struct coordinator {
 	struct coordinator_opts	 opts;
+	struct desk		 desk;
 	struct tasks		*tasks;
 	uint64_t		 dice;		/* which type is drawn */
 	struct map		 used;		/* challenges that were logged in with */
 	struct refusal		*refusals;	/* how often what was said */
 	size_t			 nrefusals;
-	uint64_t		 idle, logins;
-};
-
-/* A request as HTTP brings it; absent headers are NULL. */
-struct ask {
-	const char	*method, *path, *content_type, *authorization, *query_token, *cookie_token;
-	struct span	 body;
-};
-
-struct reply {
-	unsigned	 status;
-	const char	*content_type;	/* NULL: none */
-	bool		 authenticate;	/* with Www-Authenticate */
-	struct buf	 body;
+	uint64_t		 idle;
 };
 
 void	coordinator_init(struct coordinator *, const struct coordinator_opts *, struct tasks *, uint64_t seed);
 void	coordinator_free(struct coordinator *);
-/* One request; the reply's body is the caller's. */
-void	coordinator_answer(struct coordinator *, const struct ask *, struct reply *);
+/* One request; the reply is the caller's to free. */
+void	coordinator_answer(struct coordinator *, const struct desk_ask *, struct desk_reply *);
 
 #endif

@@ -32,30 +32,18 @@ struct devnet {
 
 /* --- the Coordinator's door ------------------------------------------------------- */
 
-/* The cookie "jwt"; NULL when there is none. */
-static char *
-cookie_token(const struct httpd_req *r)
-{
-	const char *cookies = httpd_header(r, "Cookie");
-	const char *at = cookies ? strstr(cookies, "jwt=") : NULL;
-
-	return at ? xprintf("%.*s", (int)strcspn(at + 4, ";"), at + 4) : NULL;
-}
-
 static void
 serve_coordinator(struct devnet *d, struct httpd_req *r)
 {
-	static const char *const authenticate[] = { "Www-Authenticate: JWT realm=gin jwt", NULL };
-	struct reply reply;
-	char *cookie = cookie_token(r);
+	struct desk_reply reply;
+	struct desk_headers headers;
 
-	coordinator_answer(&d->coordinator, &(struct ask){
+	coordinator_answer(&d->coordinator, &(struct desk_ask){
 		.method = httpd_method(r), .path = httpd_path(r), .content_type = httpd_header(r, "Content-Type"),
 		.authorization = httpd_header(r, "Authorization"), .query_token = httpd_query(r, "token"),
-		.cookie_token = cookie, .body = httpd_body(r) }, &reply);
-	httpd_answer(r, reply.status, reply.content_type, reply.authenticate ? authenticate : NULL, SPAN_OF(&reply.body));
-	buf_free(&reply.body);
-	free(cookie);
+		.cookies = httpd_header(r, "Cookie"), .body = httpd_body(r) }, &reply);
+	httpd_answer(r, reply.status, reply.content_type, desk_headers(&reply, &headers), SPAN_OF(&reply.body));
+	desk_reply_free(&reply);
 }
 
 static void

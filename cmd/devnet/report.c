@@ -29,7 +29,7 @@ report_stats(const struct coordinator *c, struct buf *out)
 		put_type(t, type, out);
 	buf_printf(out, "\"assigned_total\":%" PRIu64 ",\"accepted_total\":%" PRIu64 ",\"timed_out_total\":%" PRIu64
 	    ",\"logins_total\":%" PRIu64 ",\"idle_total\":%" PRIu64 ",\"refused\":{",
-	    t->assigned, t->accepted, t->timed_out, c->logins, c->idle);
+	    t->assigned, t->accepted, t->timed_out, c->desk.logins, c->idle);
 	for (size_t i = 0; i < c->nrefusals; i++) {
 		if (i)
 			buf_putc(out, ',');

@@ -66,9 +66,9 @@ end(void **state)
 
 /* Our client's request, the devnet's answer. */
 static void
-exchange(struct world *w, struct coord_request *r, struct reply *reply)
+exchange(struct world *w, struct coord_request *r, struct desk_reply *reply)
 {
-	coordinator_answer(&w->coordinator, &(struct ask){ .method = r->method, .path = r->path,
+	coordinator_answer(&w->coordinator, &(struct desk_ask){ .method = r->method, .path = r->path,
 	    .content_type = "application/json", .authorization = r->authorization ? strchr(r->authorization, ' ') + 1 : NULL,
 	    .body = SPAN_OF(&r->body) }, reply);
 	coord_request_free(r);
@@ -80,14 +80,14 @@ enter(struct prover *p, struct world *w, uint32_t index)
 	uint8_t seed[32] = { 1 };
 	struct coord_request r;
 	struct coord_login l = { .has_provider = index & 1, .provider = 1 };
-	struct reply reply;
+	struct desk_reply reply;
 
 	*p = (struct prover){ .world = w };
 	coord_identity(seed, index, &p->key);
 	coord_ask_challenge(&r);
 	exchange(w, &r, &reply);
 	assert_int_equal(coord_read_token(reply.status, SPAN_OF(&reply.body), &p->answer, &p->token), COORD_DONE);
-	buf_free(&reply.body);
+	desk_reply_free(&reply);
 	buf_put(&l.challenge, p->token.text.p, p->token.text.n);
 	buf_puts(&l.version, "v4.4.45-37af5ef5-38a68e2-1c5093c");
 	buf_printf(&l.name, "test_%u", index);
@@ -97,7 +97,7 @@ enter(struct prover *p, struct world *w, uint32_t index)
 	coord_token_free(&p->token);
 	assert_int_equal(coord_read_token(reply.status, SPAN_OF(&reply.body), &p->answer, &p->token), COORD_DONE);
 	assert_int_equal(p->token.life_s, 3600);
-	buf_free(&reply.body);
+	desk_reply_free(&reply);
 	coord_login_free(&l);
 }
 
@@ -112,13 +112,13 @@ static enum coord_outcome
 fetch(struct prover *p, int64_t type)
 {
 	struct coord_request r;
-	struct reply reply;
+	struct desk_reply reply;
 
 	coord_task_free(&p->task);
 	coord_ask_task(&r, SPAN_OF(&p->token.text), &(struct coord_want){ .height = 1000, .types = { type }, .ntypes = 1 });
 	exchange(p->world, &r, &reply);
 	enum coord_outcome outcome = coord_read_task(reply.status, SPAN_OF(&reply.body), &p->answer, &p->task);
-	buf_free(&reply.body);
+	desk_reply_free(&reply);
 	return outcome;
 }
 
@@ -127,14 +127,14 @@ post(struct prover *p, const char *proof, int64_t status)
 {
 	struct coord_request r;
 	struct coord_proof post = { .uuid = p->task.uuid, .task_id = p->task.task_id, .type = (int64_t)p->task.type, .status = status };
-	struct reply reply;
+	struct desk_reply reply;
 
 	buf_puts(&post.proof, proof);
 	coord_ask_submit(&r, SPAN_OF(&p->token.text), &post);
 	buf_free(&post.proof);
 	exchange(p->world, &r, &reply);
 	enum coord_verdict v = coord_read_submit(reply.status, SPAN_OF(&reply.body), &p->answer);
-	buf_free(&reply.body);
+	desk_reply_free(&reply);
 	return v;
 }
 

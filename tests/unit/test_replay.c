@@ -105,7 +105,7 @@ body_of(const struct json *request, struct buf *out)
 
 /* One request to our Coordinator. */
 static void
-play(struct world *w, const struct json *request, struct reply *r)
+play(struct world *w, const struct json *request, struct desk_reply *r)
 {
 	struct buf body = { 0 };
 	char *method = text_of(request, "method"), *path = text_of(request, "path");
@@ -118,8 +118,8 @@ play(struct world *w, const struct json *request, struct reply *r)
 	if (authorization)
 		for (size_t n = strlen(authorization); n && authorization[n - 1] == ' '; n--)
 			authorization[n - 1] = '\0';
-	coordinator_answer(&w->coordinator, &(struct ask){ .method = method, .path = path, .content_type = type,
-	    .authorization = authorization, .cookie_token = cookie && strncmp(cookie, "jwt=", 4) == 0 ? cookie + 4 : NULL,
+	coordinator_answer(&w->coordinator, &(struct desk_ask){ .method = method, .path = path, .content_type = type,
+	    .authorization = authorization, .cookies = cookie,
 	    .query_token = query && strncmp(query, "token=", 6) == 0 ? query + 6 : NULL, .body = SPAN_OF(&body) }, r);
 	buf_free(&body);
 	free(method);
@@ -130,7 +130,7 @@ play(struct world *w, const struct json *request, struct reply *r)
 }
 
 static bool
-same_answer(const char *name, const struct reply *r, const struct json *response)
+same_answer(const char *name, const struct desk_reply *r, const struct json *response)
 {
 	uint64_t status = 0;
 	char why[128];
@@ -318,7 +318,7 @@ replay_line(struct replay *all, const struct json *line)
 	static const char *const blocked[] = { "get_task.blocked" };
 	char *name = text_of(line, "name");
 	struct world *w = world_of(all, line);
-	struct reply r;
+	struct desk_reply r;
 
 	set_clock(line);
 	tasks_cron(&w->tasks);
@@ -333,7 +333,7 @@ replay_line(struct replay *all, const struct json *line)
 	play(w, json_get(line, "request"), &r);
 	all->bad += !same_answer(name, &r, json_get(line, "response"));
 	all->played++;
-	buf_free(&r.body);
+	desk_reply_free(&r);
 	free(name);
 }
 
