@@ -55,6 +55,7 @@ struct books {
 	int64_t		 offset_ms[2];		/* ledger's clock less ours: of this window, of the one before */
 	uint64_t	 clock_window_ms;
 	bool		 level_changed, ask_now;
+	bool		 told_all;		/* every row that was ours at the WELCOME has come */
 	struct map	 hands;
 	uint64_t	 due_ms, *due;		/* no hand is due before; keys of those that are, while act is called */
 	size_t		 ndue, cap_due;
@@ -397,9 +398,9 @@ books_step(struct books *b, struct held *held, uint64_t to, uint64_t code, const
 }
 
 void
-books_fact(struct books *b, const struct books_item *item)
+books_fact(struct books *b, uint64_t token, const struct books_item *item)
 {
-	struct ask *a = new_ask(item, 1, 0, 0);
+	struct ask *a = new_ask(item, 1, 0, token);
 
 	a->fact = true;
 	if (b->epoch) {
@@ -442,6 +443,7 @@ begin_anew(struct books *b, uint64_t epoch)
 	b->epoch = epoch;
 	b->seq = 0;
 	b->serial = 0;
+	b->told_all = false;
 	if (!epoch)
 		return;
 	for (struct ask *a = b->homeless, *next; a; a = next) {
@@ -622,6 +624,7 @@ on_rows(struct books *b, const struct wire *w)
 		hint(b, &w->rows[i].row);
 	if (w->kind == WIRE_ROWS) {
 		b->ask_now = w->more != 0;
+		b->told_all |= !b->ask_now;
 		return;
 	}
 	b->serial = MAX2(b->serial, w->serial);
@@ -781,6 +784,12 @@ bool
 books_connected_now(const struct books *b)
 {
 	return b->epoch && clock_ms() < b->heard_ms + HEARD_MS;
+}
+
+bool
+books_told_all(const struct books *b)
+{
+	return b->told_all;
 }
 
 uint64_t

@@ -76,12 +76,15 @@ void	books_drop(struct books *, struct held *);
 /* Call act again after ms, with h->due. */
 void	books_later(struct books *, struct held *, uint64_t ms);
 /* A fact about an attempt that must reach the ledger whatever becomes of the epoch: a
- * handle, or a proof, of a call that cost.  Kept and sent (again) until answered. */
-void	books_fact(struct books *, const struct books_item *);
+ * handle, or a proof, of a call that cost.  Kept and sent (again) until answered.  token 0: no
+ * answer call. */
+void	books_fact(struct books *, uint64_t token, const struct books_item *);
 
 /* A level changed: TICK at the next turn. */
 void	books_changed(struct books *);
 bool	books_connected_now(const struct books *);	/* has an epoch, and the ledger was heard within 3 s */
+/* Every row that was ours, or nobody's, when this epoch began has been seen by act. */
+bool	books_told_all(const struct books *);
 /* Find what is held; NULL: not held. */
 struct held *books_find(struct books *, uint64_t kind, uint64_t id);
 /* Walk what is held, in no order; fn may not move or drop. */

@@ -65,6 +65,7 @@
 	X(89,  SECOND_ORDER,"second-order",    "The provider took a second order for one attempt.", "Ask it for the money back; the amount is recorded.") \
 	X(90,  NOT_THERE,   "not-there",       "The provider does not know the attempt.", "Nothing: it is sent again.") \
 	X(91,  PROOF_TIMEOUT,"proof-timeout",  "The provider did not prove in time.", "Raise prove_timeout, or use it less.") \
+	X(92,  NO_TAKER,    "no-taker",        "No prover came for it in time.", "Are provers running?  prova status tells; another provider is tried.") \
 	/* submit, 110-129 */ \
 	X(110, PROOF_BAD,   "proof-bad",       "The proof did not pass verification here.", "The provider is not paid; another is tried.") \
 	X(111, VERIFIER_AWAY,"verifier-away",  "The verifier does not answer.", "See its standard error; submit goes on by itself.") \

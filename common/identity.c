@@ -12,6 +12,7 @@
 #include "common/map.h"
 #include "common/num.h"
 #include "common/random.h"
+#include "common/rows.h"
 
 enum {
 	SEED_BYTES	= 32,
@@ -158,26 +159,6 @@ identity_seed_path(const struct settings *s, const char *coordinator)
 
 /* --- settings --- */
 
-uint64_t
-identity_types(const char *words)
-{
-	static const struct { const char *word; unsigned type; } known[] = {
-		{ "chunk", TYPE_CHUNK }, { "batch", TYPE_BATCH }, { "bundle", TYPE_BUNDLE },
-	};
-	uint64_t types = 0;
-
-	for (words += strspn(words, " \t,"); *words; words += strspn(words, " \t,")) {
-		size_t n = strcspn(words, " \t,"), i = 0;
-		while (i < NELEM(known) && (strlen(known[i].word) != n || memcmp(known[i].word, words, n)))
-			i++;
-		if (i == NELEM(known))
-			return 0;
-		types |= UINT64_C(1) << known[i].type;
-		words += n;
-	}
-	return types;
-}
-
 static void
 prover_types(struct identity_opts *o, uint64_t types)
 {
@@ -203,7 +184,7 @@ identity_settings(struct identity_opts *o, const struct settings *s, const char 
 	o->version = settings_text(s, section, name, "version");
 	o->fields = strcmp(settings_text(s, section, name, "signature"), "6") == 0 ? 6 : 5;
 	o->provider = (uint8_t)settings_num(s, section, name, "provider_type");
-	prover_types(o, identity_types(settings_text(s, section, name, "types")));
+	prover_types(o, type_set(settings_text(s, section, name, "types")));
 	o->vks = settings_text(s, section, name, "vks");
 	o->timeout_ms = settings_num(s, section, name, "timeout");
 	o->stagger_ms = settings_num(s, section, name, "stagger");

@@ -48,8 +48,6 @@ struct identity_opts {
 void	identity_settings(struct identity_opts *, const struct settings *, const char *coordinator);
 /* Where its seed is: what the settings say, or DIR/seed with DIR task-fetch's directory.  Free it. */
 char	*identity_seed_path(const struct settings *, const char *coordinator) MUSTCHECK;
-/* The types of tasks in a list of words ("chunk batch"), as bits 1 << TYPE_CHUNK ...; 0: it has another word. */
-uint64_t identity_types(const char *words);
 
 struct identities *identities_new(const struct identity_opts *) MUSTCHECK;	/* copies */
 void	identities_free(struct identities **);		/* calls under way are not answered */

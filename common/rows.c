@@ -73,6 +73,25 @@ type_name(uint64_t type)
 	return type <= TYPE_MAX ? types[type] : "?";
 }
 
+uint64_t
+type_set(const char *words)
+{
+	uint64_t set = 0;
+
+	for (words += strspn(words, " \t,"); *words; words += strspn(words, " \t,")) {
+		struct span word = { (const uint8_t *)words, strcspn(words, " \t,") };
+		uint64_t type = TYPE_CHUNK;
+
+		while (type <= TYPE_MAX && !span_is(word, types[type]))
+			type++;
+		if (type > TYPE_MAX)
+			return 0;
+		set |= UINT64_C(1) << type;
+		words += word.n;
+	}
+	return set;
+}
+
 void
 row_merge(struct row *dst, const struct row *src, uint64_t mask)
 {

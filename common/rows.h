@@ -132,6 +132,8 @@ struct row *row_keep(const struct row *) MUSTCHECK;
 const char *row_kind_name(uint64_t kind);
 const char *row_state_name(uint64_t kind, uint64_t state);
 const char *type_name(uint64_t type);		/* "chunk" */
+/* The types of tasks in a list of words ("chunk batch"), as bits 1 << TYPE_CHUNK ...; 0: it has another word, or none. */
+uint64_t type_set(const char *words);
 
 /* One JSON object, names as in the table, hashes in hex, BIN in base64, kind and state and
  * type by name; no newline.  Appends. */

@@ -467,10 +467,12 @@ given(const struct settings *s, const struct setting *row, const char *name)
 	return v ? v->text : NULL;
 }
 
+/* Of a key for one type of task. */
+static const char *const suffixes[] = { "_chunk", "_batch", "_bundle" };
+
 const struct setting *
 settings_base(const struct setting *row)
 {
-	static const char *const suffixes[] = { "_chunk", "_batch", "_bundle" };
 	char base[64];
 	size_t n = strlen(row->key);
 
@@ -546,6 +548,17 @@ settings_num(const struct settings *s, const char *section, const char *name, co
 	const char *text = need(s, section, name, key, &from);
 
 	return sure(from, text);
+}
+
+void
+settings_by_type(const struct settings *s, const char *section, const char *name, const char *key, uint64_t n[TYPE_MAX + 1])
+{
+	char typed[64];
+
+	for (uint64_t t = TYPE_CHUNK; t <= TYPE_MAX; t++) {
+		snprintf(typed, sizeof typed, "%s%s", key, suffixes[t - 1]);
+		n[t] = settings_num(s, section, name, typed);
+	}
 }
 
 bool

@@ -46,6 +46,8 @@ const char *settings_name(const struct settings *, const char *section, size_t i
 bool	settings_given(const struct settings *, const char *section, const char *name, const char *key);
 const char *settings_text(const struct settings *, const char *section, const char *name, const char *key);
 uint64_t settings_num(const struct settings *, const char *section, const char *name, const char *key);
+/* The numbers KEY_chunk, KEY_batch, KEY_bundle, by type. */
+void	settings_by_type(const struct settings *, const char *section, const char *name, const char *key, uint64_t n[TYPE_MAX + 1]);
 bool	settings_bool(const struct settings *, const char *section, const char *name, const char *key);
 /* Every value in force, one "section NAME key = value" per line (for -d). */
 void	settings_print(const struct settings *, FILE *);

@@ -19,7 +19,7 @@ struct field_of {		/* of candidates, in order of tier, then as written or by nam
  * was an accident, not a judgement about this work. */
 static const uint64_t accidents[] = {
 	CODE_BLOB_IO, CODE_PLUGIN_EXIT, CODE_PLUGIN_HANG, CODE_PLUGIN_GARBAGE, CODE_PLUGIN_START,
-	CODE_PROVER_RETRY, CODE_SEND_BY_MISSED, CODE_NOT_THERE, CODE_PROOF_TIMEOUT, CODE_LEASE_LOST,
+	CODE_PROVER_RETRY, CODE_SEND_BY_MISSED, CODE_NOT_THERE, CODE_PROOF_TIMEOUT, CODE_LEASE_LOST, CODE_NO_TAKER,
 };
 
 /* --- reading tiers --- */

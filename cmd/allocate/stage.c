@@ -20,27 +20,11 @@ wrong(const char *section, const char *name, const char *key, const char *why)
 	return false;
 }
 
-static uint64_t
-read_types(const char *text)
-{
-	uint64_t types = 0;
-
-	for (const char *s = text; *s; s += strspn(s, " \t")) {
-		size_t n = strcspn(s, " \t");
-		for (uint64_t t = TYPE_CHUNK; t <= TYPE_MAX; t++)
-			if (span_is((struct span){ (const uint8_t *)s, n }, type_name(t)))
-				types |= UINT64_C(1) << t;
-		s += n;
-	}
-	return types;
-}
-
 static bool
 read_provider(struct read_settings *r, const char *name)
 {
 	struct place_provider *p = &r->providers[r->nproviders];
 	struct capacity *c = &r->capacity[r->nproviders];
-	char key[24];
 
 	if (r->nproviders == PROVIDERS_MAX)
 		return wrong("provider", name, "", "more providers than are supported");
@@ -48,11 +32,8 @@ read_provider(struct read_settings *r, const char *name)
 	    !span_cstr(span_str(settings_text(r->s, "provider", name, "chain")), p->only, sizeof p->only))
 		return wrong("provider", name, "chain", "a name is longer than 32 bytes");
 	memcpy(c->name, p->name, sizeof c->name);
-	c->slots = pools_one(read_types(settings_text(r->s, "provider", name, "types")), settings_num(r->s, "provider", name, "slots"));
-	for (uint64_t t = TYPE_CHUNK; t <= TYPE_MAX; t++) {
-		snprintf(key, sizeof key, "price_%s", type_name(t));
-		c->price[t] = settings_num(r->s, "provider", name, key);
-	}
+	c->slots = pools_one(type_set(settings_text(r->s, "provider", name, "types")), settings_num(r->s, "provider", name, "slots"));
+	settings_by_type(r->s, "provider", name, "price", c->price);
 	r->nproviders++;
 	return true;
 }

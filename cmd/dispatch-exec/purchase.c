@@ -201,7 +201,7 @@ tell_fact(struct purchase *p, struct order *o)
 	struct books_item item = { .kind = ROW_ATTEMPT, .id = o->id, .from = ATTEMPT_SENDING,
 	    .to = o->known.to, .code = o->known.code, .set = o->known.set };
 
-	books_fact(p->books, &item);
+	books_fact(p->books, 0, &item);
 	o->told_ms = clock_ms();
 }
 

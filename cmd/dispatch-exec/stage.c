@@ -25,45 +25,6 @@ provider_of(struct settings *s, const char *suffix)
 	return NULL;
 }
 
-static uint64_t
-type_named(const char *word, size_t n)
-{
-	for (uint64_t type = TYPE_CHUNK; type <= TYPE_MAX; type++)
-		if (span_is((struct span){ (const uint8_t *)word, n }, type_name(type)))
-			return type;
-	return 0;
-}
-
-/* "chunk batch" as bits; 0 when a word is no type, or there is none. */
-static uint64_t
-read_types(const char *text)
-{
-	uint64_t types = 0;
-
-	for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
-		size_t n = strcspn(text, " \t");
-		uint64_t type = type_named(text, n);
-
-		if (!type)
-			return 0;
-		types |= UINT64_C(1) << type;
-		text += n;
-	}
-	return types;
-}
-
-static void
-read_prices(struct settings *s, const char *name, uint64_t price[TYPE_MAX + 1])
-{
-	for (uint64_t type = TYPE_CHUNK; type <= TYPE_MAX; type++) {
-		char key[32];
-
-		snprintf(key, sizeof key, "price_%s", type_name(type));
-		bool given = settings_given(s, "provider", name, key);
-		price[type] = settings_num(s, "provider", name, given ? key : "price");
-	}
-}
-
 static struct purchase_terms
 read_terms(struct settings *s, const char *name)
 {
@@ -102,14 +63,16 @@ dispatch_exec_start(struct stage *st)
 	if (!name)
 		return wrong(stage_suffix(st),
 		    "there is no such section; the instance dispatch-exec.NAME serves [provider NAME], as does .NAME.N (-I)");
-	uint64_t types = read_types(settings_text(s, "provider", name, "types"));
+	uint64_t types = type_set(settings_text(s, "provider", name, "types"));
 	if (!types)
 		return wrong(name, "types has to be some of: chunk batch bundle");
 	const char *command = settings_text(s, "provider", name, "command");
+	if (!*command)
+		return wrong(name, "it has no command; a provider with listen is driven by dispatch-coordinator");
 	own = xzalloc(sizeof *own);
 	own->provider = name;
 	stage_set_own(st, own);
-	read_prices(s, name, own->price);
+	settings_by_type(s, "provider", name, "price", own->price);
 	if (stage_checking(st))
 		return EXIT_DONE;
 	own->slots = slots_new(&(struct slots_opts){

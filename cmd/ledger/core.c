@@ -198,6 +198,10 @@ welcome(struct core *c, struct instance *i, struct span route, int64_t uid, cons
 	span_cstr(w->chain, i->chain, sizeof i->chain);
 	if (i->chain[0])
 		state_chain(&c->state, span_str(i->chain));
+	if (i->principal & (BY_DISPATCH | BY_COORDINATOR)) {
+		uint16_t at = state_provider(&c->state, span_str(i->provider));
+		c->state.providers[at].pulls = i->principal == BY_COORDINATOR;
+	}
 	i->heard = true;
 	i->hellos++;
 	i->bye = false;

@@ -194,6 +194,15 @@ state_provider(struct state *s, struct span name)
 	return (uint16_t)s->nproviders++;
 }
 
+/* Whoever is to go on with it needs the task itself. */
+static bool
+wants_body(const struct state *s, const struct live *l)
+{
+	if (l->kind == ROW_ATTEMPT)
+		return l->state <= ATTEMPT_PROVING && s->providers[l->provider].pulls;
+	return l->kind == ROW_JOB && l->state == JOB_FETCHED;
+}
+
 void
 state_joined(const struct state *s, const struct live *l, struct row *r)
 {
@@ -205,7 +214,7 @@ state_joined(const struct state *s, const struct live *l, struct row *r)
 	if (!l->work)
 		return;
 	state_row(l->work, &w);
-	row_merge(r, &w, OF_WORK | (l->kind == ROW_JOB && l->state == JOB_FETCHED ? BIT(body) : 0));
+	row_merge(r, &w, OF_WORK | (wants_body(s, l) ? BIT(body) : 0));
 	SET(r, work_rev, w.rev);
 	if (l->kind != ROW_JOB || !w.kept)
 		return;

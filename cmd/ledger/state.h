@@ -49,7 +49,11 @@ struct state {
 	char		 chains[CHAINS_MAX][33];
 	struct counts	 counts[CHAINS_MAX][TYPE_MAX + 1];
 	size_t		 nchains;
-	struct provider_count { char name[33]; uint64_t used[TYPE_MAX + 1]; } *providers;
+	struct provider_count {
+		char	 name[33];
+		uint64_t used[TYPE_MAX + 1];
+		bool	 pulls;		/* its provers want the task's body, too */
+	} *providers;
 	size_t		 nproviders;
 	uint64_t	 next_id[ROW_KINDS], reserved_id[ROW_KINDS];
 	struct change	*changes;

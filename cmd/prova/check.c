@@ -22,10 +22,10 @@ report_say(struct report *r, bool good, const char *what, const char *fmt, ...)
 	*(good ? &r->good : &r->bad) += 1;
 }
 
-/* Kinds of stages, and whether each provider has one of its own. */
-static const struct { const char *kind; bool by_provider; } kinds[] = {
-	{ "ledger", false }, { "task-fetch", false }, { "trace-build", false }, { "allocate", false },
-	{ "dispatch-exec", true }, { "submit", false },
+/* Kinds of stages, and the setting of those providers that have one of their own. */
+static const struct { const char *kind, *of_provider; } kinds[] = {
+	{ "ledger", NULL }, { "task-fetch", NULL }, { "trace-build", NULL }, { "allocate", NULL },
+	{ "dispatch-exec", "command" }, { "dispatch-coordinator", "listen" }, { "submit", NULL },
 };
 
 /* Run a program, its standard output thrown away, its standard error kept.  Its exit status; -1: it could not be run. */
@@ -95,25 +95,42 @@ check_kind(struct tool *t, struct report *r, const char *kind)
 }
 
 static void
-check_providers(struct tool *t, struct report *r, const char *kind)
+check_providers(struct tool *t, struct report *r, const char *kind, const char *key)
 {
 	const struct settings *s = tool_settings(t);
 	const char *name;
 
 	for (size_t i = 0; (name = settings_name(s, "provider", i)); i++) {
 		char *instance = xprintf("%s.%s", kind, name);
-		check_instance(t, r, kind, instance);
+		if (*settings_text(s, "provider", name, key))
+			check_instance(t, r, kind, instance);
 		free(instance);
 	}
+}
+
+static void
+check_have_provider(struct tool *t, struct report *r)
+{
+	const struct settings *s = tool_settings(t);
+	const char *name;
+
 	if (!settings_name(s, "provider", 0))
 		report_say(r, false, "settings", "there is no [provider]: nobody proves");
+	for (size_t i = 0; (name = settings_name(s, "provider", i)); i++)
+		if (!*settings_text(s, "provider", name, "command") == !*settings_text(s, "provider", name, "listen"))
+			report_say(r, false, "settings", "[provider %s] has to have either command or listen", name);
 }
 
 void
 check_settings(struct tool *t, struct report *r)
 {
-	for (size_t i = 0; i < NELEM(kinds); i++)
-		(kinds[i].by_provider ? check_providers : check_kind)(t, r, kinds[i].kind);
+	for (size_t i = 0; i < NELEM(kinds); i++) {
+		if (kinds[i].of_provider)
+			check_providers(t, r, kinds[i].kind, kinds[i].of_provider);
+		else
+			check_kind(t, r, kinds[i].kind);
+	}
+	check_have_provider(t, r);
 }
 
 int

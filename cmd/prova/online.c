@@ -224,6 +224,8 @@ check_plugin(struct online *o, const char *what, const char *command)
 static void
 check_provider(struct online *o, const char *name)
 {
+	if (!*settings_text(o->settings, "provider", name, "command"))
+		return;		/* its provers come to us */
 	char *what = xprintf("provider %s", name);
 
 	check_plugin(o, what, settings_text(o->settings, "provider", name, "command"));

@@ -60,7 +60,7 @@ static int
 check_verifiers(const struct settings *s, const char *chain)
 {
 	const char *coordinator = settings_text(s, "chain", chain, "coordinator");
-	uint64_t types = identity_types(settings_text(s, "coordinator", coordinator, "types"));
+	uint64_t types = type_set(settings_text(s, "coordinator", coordinator, "types"));
 
 	if (!types)
 		return wrong(CODE_SETTING, chain, "types of [coordinator]: write some of chunk batch bundle");

@@ -98,7 +98,7 @@ check(struct task_fetch *t)
 	t->coordinator = settings_text(s, "chain", t->chain, "coordinator");
 	if (!settings_given(s, "coordinator", t->coordinator, "url"))
 		return wrong("coordinator", t->coordinator, "there is none of this name with a url");
-	if (!identity_types(settings_text(s, "coordinator", t->coordinator, "types")))
+	if (!type_set(settings_text(s, "coordinator", t->coordinator, "types")))
 		return wrong("coordinator", t->coordinator, "types: write some of chunk batch bundle");
 	const char *l2 = settings_text(s, "chain", t->chain, "l2");
 	if (*l2 && !settings_given(s, "l2", l2, "urls"))
@@ -115,7 +115,7 @@ read_times(struct task_fetch *t)
 	t->opts = (struct fetch_opts){
 		.chain = t->chain, .coordinator = name, .seed = random_u64(), .arg = t,
 		.n = settings_num(s, "coordinator", name, "identities"),
-		.types = identity_types(settings_text(s, "coordinator", name, "types")),
+		.types = type_set(settings_text(s, "coordinator", name, "types")),
 		.poll_ms = settings_num(s, "coordinator", name, "poll"),
 		.timeout_ms = settings_num(s, "coordinator", name, "timeout"),
 		.stagger_ms = settings_num(s, "coordinator", name, "stagger"),

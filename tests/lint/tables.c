@@ -4,7 +4,9 @@
  * settings: section, key, type, range, default, sentence.
  * moves: kind, from, to, by whom, fields that may be set.
  * fields: key, name, type, most bytes.
- * rules: name, what is left out. */
+ * rules: name, what is left out.
+ * kindnesses: name, sentence. */
+#include "cmd/dispatch-coordinator/door.h"
 #include "cmd/ledger/moves.h"
 #include "common/codes.h"
 #include "common/rule.h"
@@ -109,9 +111,18 @@ print_rules(void)
 #undef X
 }
 
+static void
+print_kindnesses(void)
+{
+#define X(name, sentence) printf("%s\t%s\n", #name, sentence);
+	DESK_KINDNESSES(X)
+	DOOR_KINDNESSES(X)
+#undef X
+}
+
 static const struct { const char *name; void (*print)(void); } tables[] = {
 	{ "codes", print_codes }, { "settings", print_settings }, { "moves", print_moves }, { "fields", print_fields },
-	{ "rules", print_rules },
+	{ "rules", print_rules }, { "kindnesses", print_kindnesses },
 };
 
 int

@@ -362,7 +362,7 @@ books_step(struct books *b, struct held *h, uint64_t to, uint64_t code, const st
 }
 
 void
-books_fact(struct books *b, const struct books_item *item)
+books_fact(struct books *b, uint64_t token, const struct books_item *item)
 {
 	struct fake_row *r = fake_find(b, item->kind, item->id);
 

@@ -83,7 +83,7 @@ on_lose(void *arg, struct held *h)
 		b->held = NULL;
 	SET(&set, handle, SPAN("h"));
 	if (b->fact_in_lose)
-		books_fact(b->books, &(struct books_item){ .kind = ROW_ATTEMPT, .id = 1, .rev = 1, .from = ATTEMPT_SENDING,
+		books_fact(b->books, 0, &(struct books_item){ .kind = ROW_ATTEMPT, .id = 1, .rev = 1, .from = ATTEMPT_SENDING,
 		    .to = ATTEMPT_PROVING, .set = &set });
 }
 
@@ -383,8 +383,8 @@ facts_wait_for_an_epoch(void **state)
 	struct books_item fact = { .kind = ROW_ATTEMPT, .id = 1, .rev = 2, .from = 2, .to = 3 }, other = fact;
 
 	other.id = 2;
-	books_fact(b->books, &fact);
-	books_fact(b->books, &other);
+	books_fact(b->books, 0, &fact);
+	books_fact(b->books, 0, &other);
 	books_move(b->books, NULL, 5, &fact, 1);	/* a move without an epoch is nothing */
 	assert_int_equal(books_pending(b->books), 2);
 	books_connected(b->books);

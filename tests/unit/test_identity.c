@@ -255,15 +255,6 @@ a_seed_of_another_form_is_refused(void **state)
 	unlink(path);
 }
 
-static void
-words_of_types_become_bits(void **state)
-{
-	assert_int_equal(identity_types("chunk batch bundle"), 14);
-	assert_int_equal(identity_types(" batch, "), 4);
-	assert_int_equal(identity_types(""), 0);
-	assert_int_equal(identity_types("chunk brick"), 0);
-}
-
 int
 main(void)
 {
@@ -281,7 +272,6 @@ main(void)
 		T(an_unanswered_call_is_told_as_such),
 		cmocka_unit_test(the_seed_is_made_once_and_private),
 		cmocka_unit_test(a_seed_of_another_form_is_refused),
-		cmocka_unit_test(words_of_types_become_bits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

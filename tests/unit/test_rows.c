@@ -214,6 +214,15 @@ merging_takes_what_is_there_and_asked_for(void **state)
 	assert_true(dst.id == 1 && span_eq(dst.chain, src.chain) && memcmp(dst.proof_blob, src.proof_blob, HASH_BYTES) == 0);
 }
 
+static void
+words_of_types_become_bits(void **state)
+{
+	assert_int_equal(type_set("chunk batch bundle"), 14);
+	assert_int_equal(type_set(" batch, "), 4);
+	assert_int_equal(type_set(""), 0);
+	assert_int_equal(type_set("chunk brick"), 0);
+}
+
 int
 main(void)
 {
@@ -226,6 +235,7 @@ main(void)
 		cmocka_unit_test(members_of_the_wrong_form_are_refused_by_name),
 		cmocka_unit_test(unknown_members_are_ignored_and_the_order_does_not_matter),
 		cmocka_unit_test(a_kept_row_stands_alone),
+		cmocka_unit_test(words_of_types_become_bits),
 		cmocka_unit_test(merging_takes_what_is_there_and_asked_for),
 	};
 

@@ -1,0 +1,629 @@
+/* court.c - provers, attempts, proofs.  See court.h. */
+#include "cmd/dispatch-coordinator/court.h"
+
+#include <strings.h>
+
+#include "cmd/dispatch-coordinator/uuid.h"
+#include "common/clock.h"
+#include "common/codes.h"
+#include "common/diag.h"
+#include "common/map.h"
+
+enum {
+	LOOK_MS		= 1000,		/* look again at what waits for something else */
+	ANSWER_MS	= 10000,	/* a prover that brings something hears by then, whatever the ledger does */
+	TRIES_MAX	= 5,		/* of a failure report whose row went on meanwhile */
+};
+
+/* An attempt in hand. */
+struct order {
+	uint64_t	 id;
+	struct prover	*prover;	/* who has it, or is being given it */
+	uint64_t	 since_ms;	/* in hand, or with its prover */
+	bool		 given;		/* its prover was told, now or by an earlier process */
+};
+
+struct prover {
+	char		*key, *forks, *task;
+	uint64_t	 types;
+	void		*request;	/* NULL: it is not asking */
+	uint64_t	 until_ms;
+	struct order	*order;
+	struct prover	*newer, *older;	/* among those that ask */
+};
+
+struct brought {
+	uint64_t	 attempt, token, until_ms;
+	bool		 failure;
+	unsigned	 tries;
+	struct row	*set;		/* owned */
+	void		**requests;	/* that wait for the answer */
+	size_t		 nrequests;
+	struct brought	*next;
+};
+
+struct court {
+	struct court_opts o;
+	struct map	 provers;
+	struct prover	*first, *last;	/* those that ask, the longest waiting first */
+	struct brought	*brought;
+	uint64_t	 token;
+	bool		 ready;		/* all rows of this epoch are known: nobody is given a second task */
+};
+
+struct court *
+court_new(const struct court_opts *o)
+{
+	struct court *c = xzalloc(sizeof *c);
+
+	c->o = *o;
+	c->o.provider = xstrdup(o->provider);
+	c->o.secret.p = memcpy(xmalloc(o->secret.n + 1), o->secret.p, o->secret.n);
+	return c;
+}
+
+/* --- provers ----------------------------------------------------------------------- */
+
+static bool
+has_key(const void *prover, const void *key)
+{
+	return span_is(*(const struct span *)key, ((const struct prover *)prover)->key);
+}
+
+static struct prover *
+find_prover(const struct court *c, struct span key)
+{
+	return map_get(&c->provers, map_hash(0, key), has_key, &key);
+}
+
+static struct prover *
+need_prover(struct court *c, struct span key)
+{
+	struct prover *p = find_prover(c, key);
+
+	if (!p) {
+		p = xzalloc(sizeof *p);
+		p->key = xprintf("%.*s", SPAN_ARG(key));
+		p->forks = xstrdup("");
+		p->task = xstrdup("");
+		map_put(&c->provers, map_hash(0, key), p);
+	}
+	return p;
+}
+
+static void
+free_prover(struct prover *p)
+{
+	free(p->key);
+	free(p->forks);
+	free(p->task);
+	free(p);
+}
+
+/* One that neither asks nor has anything is not remembered. */
+static void
+forget_idle(struct court *c, struct prover *p)
+{
+	if (p->request || p->order)
+		return;
+	map_del(&c->provers, map_hash(0, span_str(p->key)), p);
+	free_prover(p);
+}
+
+static void
+stop_waiting(struct court *c, struct prover *p)
+{
+	*(p->older ? &p->older->newer : &c->first) = p->newer;
+	*(p->newer ? &p->newer->older : &c->last) = p->older;
+	p->older = p->newer = NULL;
+	p->request = NULL;
+	books_changed(c->o.books);
+}
+
+static void
+start_waiting(struct court *c, struct prover *p, void *request)
+{
+	p->request = request;
+	p->until_ms = clock_ms() + c->o.hold_ms;
+	p->older = c->last;
+	*(c->last ? &c->last->newer : &c->first) = p;
+	c->last = p;
+	books_changed(c->o.books);
+}
+
+/* "darwinV2,darwin" has it; spellings differ in case. */
+static bool
+in_list(const char *list, struct span word)
+{
+	for (; *list; list += strcspn(list, ","), list += *list == ',')
+		if (strcspn(list, ",") == word.n && strncasecmp(list, (const char *)word.p, word.n) == 0)
+			return true;
+	return false;
+}
+
+static bool
+suits(const struct prover *p, const struct row *r)
+{
+	return p->types >> r->type & 1 && (!*p->forks || !r->fork.n || in_list(p->forks, r->fork)) &&
+	    (!*p->task || span_is(r->task, p->task));
+}
+
+static void
+set_text(char **to, struct span from)
+{
+	free(*to);
+	*to = xprintf("%.*s", SPAN_ARG(from));
+}
+
+/* --- attempts and provers come together ------------------------------------------------ */
+
+static struct held *
+held_of(const struct court *c, const struct order *o)
+{
+	return books_find(c->o.books, ROW_ATTEMPT, o->id);
+}
+
+static void
+part(struct court *c, struct order *o)
+{
+	struct prover *p = o->prover;
+
+	o->prover = NULL;
+	if (!p)
+		return;
+	p->order = NULL;
+	forget_idle(c, p);
+}
+
+/* The task is durably this prover's: it is told. */
+static void
+give(struct court *c, struct order *o, const struct row *r)
+{
+	struct prover *p = o->prover;
+	void *request = p->request;
+	char uuid[UUID_CHARS + 1];
+
+	stop_waiting(c, p);
+	if (!suits(p, r)) {
+		c->o.ops->refuse(c->o.arg, request, COURT_ASSIGNED);
+		return;
+	}
+	uuid_seal(c->o.secret, span_str(p->key), o->id, uuid);
+	o->given = true;
+	c->o.ops->give(c->o.arg, request, r, uuid);
+}
+
+static void
+assign(struct court *c, struct prover *p, struct held *h)
+{
+	struct order *o = h->own;
+	struct row set = { 0 };
+
+	o->prover = p;
+	o->since_ms = clock_ms();
+	p->order = o;
+	SET(&set, handle, span_str(p->key));
+	SET(&set, begun_ms, books_wall_ms(c->o.books));
+	books_step(c->o.books, h, ATTEMPT_PROVING, CODE_OK, &set);
+}
+
+struct search { const struct prover *p; struct held *best; };
+
+static void
+look_at(void *arg, struct held *h)
+{
+	struct search *s = arg;
+	const struct order *o = h->own;
+	const struct row *r = h->row;
+
+	if (o && !h->moving && !o->prover && r->state == ATTEMPT_ALLOCATED && suits(s->p, r) &&
+	    (!s->best || r->id < s->best->row->id))
+		s->best = h;
+}
+
+static void
+look_at_own(void *arg, struct held *h)
+{
+	struct search *s = arg;
+	const struct order *o = h->own;
+
+	if (o && !o->prover && h->row->state == ATTEMPT_PROVING && span_is(h->row->handle, s->p->key))
+		s->best = h;
+}
+
+/* What it has already, or else the oldest attempt that it can do. */
+static void
+serve(struct court *c, struct prover *p)
+{
+	struct search own = { p, NULL }, next = { p, NULL };
+
+	if (!c->ready)
+		return;
+	books_each(c->o.books, look_at_own, &own);
+	if (own.best) {
+		p->order = own.best->own;
+		p->order->prover = p;
+		give(c, p->order, own.best->row);
+		return;
+	}
+	books_each(c->o.books, look_at, &next);
+	if (next.best)
+		assign(c, p, next.best);
+}
+
+void
+court_ask(struct court *c, const struct court_want *w, void *request)
+{
+	struct prover *p = need_prover(c, w->key);
+	void *older = p->request;
+
+	if (older) {
+		stop_waiting(c, p);
+		c->o.ops->idle(c->o.arg, older);
+	}
+	p->types = w->types & c->o.types;
+	set_text(&p->forks, w->forks);
+	set_text(&p->task, w->task);
+	start_waiting(c, p, request);
+	if (!p->order) {
+		serve(c, p);
+		return;
+	}
+	struct held *h = held_of(c, p->order);
+	if (h && !h->moving && h->row->state == ATTEMPT_PROVING)
+		give(c, p->order, h->row);
+}
+
+void
+court_gone(struct court *c, struct span key, void *request)
+{
+	struct prover *p = find_prover(c, key);
+
+	if (p && p->request == request) {
+		stop_waiting(c, p);
+		forget_idle(c, p);
+	}
+	for (struct brought *b = c->brought; b; b = b->next)
+		for (size_t i = 0; i < b->nrequests; i++)
+			if (b->requests[i] == request)
+				b->requests[i--] = b->requests[--b->nrequests];
+}
+
+/* --- rows ----------------------------------------------------------------------------------- */
+
+static struct prover *
+first_that_suits(const struct court *c, const struct row *r)
+{
+	for (struct prover *p = c->ready ? c->first : NULL; p; p = p->newer)
+		if (!p->order && suits(p, r))
+			return p;
+	return NULL;
+}
+
+static void
+on_allocated(struct court *c, struct held *h)
+{
+	struct order *o = h->own;
+	uint64_t now = clock_ms();
+
+	part(c, o);		/* our move was refused */
+	struct prover *p = first_that_suits(c, h->row);
+	if (p)
+		assign(c, p, h);
+	else if (now >= o->since_ms + c->o.take_ms)
+		books_step(c->o.books, h, ATTEMPT_CANCELLED, CODE_NO_TAKER, NULL);
+	else
+		books_later(c->o.books, h, MIN2(o->since_ms + c->o.take_ms - now, (uint64_t)LOOK_MS));
+}
+
+static const struct brought *
+brought_for(const struct court *c, uint64_t attempt)
+{
+	const struct brought *b = c->brought;
+
+	while (b && b->attempt != attempt)
+		b = b->next;
+	return b;
+}
+
+static void
+adopt(struct court *c, struct order *o, const struct row *r)
+{
+	struct prover *p = need_prover(c, r->handle);
+
+	if (p->order)
+		return;		/* it has two, from before a crash: this one comes after the other */
+	p->order = o;
+	o->prover = p;
+	p->types |= p->request ? 0 : UINT64_C(1) << r->type;
+	books_changed(c->o.books);
+}
+
+/* Whose time is over; nothing is over while its proof is on its way to the ledger. */
+static uint64_t
+overdue(const struct court *c, const struct order *o, const struct row *r)
+{
+	if (brought_for(c, o->id))
+		return CODE_OK;
+	if (HAS(r, begun_ms) && books_wall_ms(c->o.books) >= r->begun_ms + c->o.prove_ms)
+		return CODE_PROOF_TIMEOUT;
+	return !o->given && clock_ms() >= o->since_ms + c->o.take_ms ? CODE_NO_TAKER : CODE_OK;
+}
+
+static void
+on_proving(struct court *c, struct held *h)
+{
+	struct order *o = h->own;
+
+	o->given |= !h->fresh && !o->prover;	/* by a process before this one */
+	if (!o->prover)
+		adopt(c, o, h->row);
+	if (o->prover && o->prover->request)
+		give(c, o, h->row);
+	uint64_t code = overdue(c, o, h->row);
+	if (code != CODE_OK)
+		books_step(c->o.books, h, ATTEMPT_FAILED, code, NULL);
+	else
+		books_later(c->o.books, h, LOOK_MS);
+}
+
+void
+court_act(struct court *c, struct held *h)
+{
+	const struct row *r = h->row;
+	struct order *o = h->own;
+
+	if (r->kind != ROW_ATTEMPT || (r->state != ATTEMPT_ALLOCATED && r->state != ATTEMPT_PROVING)) {
+		books_drop(c->o.books, h);
+		return;
+	}
+	if (!o) {
+		h->own = o = xzalloc(sizeof *o);
+		o->id = r->id;
+		o->since_ms = clock_ms();
+	}
+	if (r->state == ATTEMPT_ALLOCATED)
+		on_allocated(c, h);
+	else
+		on_proving(c, h);
+}
+
+void
+court_lose(struct court *c, struct held *h)
+{
+	struct order *o = h->own;
+
+	h->own = NULL;
+	if (!o)
+		return;
+	part(c, o);
+	free(o);
+	books_changed(c->o.books);
+}
+
+/* --- what provers bring ------------------------------------------------------------------------ */
+
+static void
+tell(struct court *c, struct brought *b, uint64_t rev)
+{
+	struct books_item item = { .kind = ROW_ATTEMPT, .id = b->attempt, .rev = rev, .from = ATTEMPT_PROVING,
+	    .to = b->failure ? ATTEMPT_FAILED : ATTEMPT_PROVED, .code = b->failure ? CODE_PROVER_FAILED : CODE_OK,
+	    .set = b->set };
+
+	b->token = ++c->token;
+	if (b->failure)
+		books_move(c->o.books, NULL, b->token, &item, 1);
+	else
+		books_fact(c->o.books, b->token, &item);
+}
+
+/* The same thing brought again, while the first is on its way, waits with the first. */
+static struct brought *
+need_brought(struct court *c, uint64_t attempt, bool failure, const struct row *set, bool *is_new)
+{
+	struct brought *b = c->brought;
+
+	while (b && (b->attempt != attempt || b->failure != failure))
+		b = b->next;
+	*is_new = !b;
+	if (b)
+		return b;
+	b = xzalloc(sizeof *b);
+	b->attempt = attempt;
+	b->failure = failure;
+	b->set = row_keep(set);
+	b->next = c->brought;
+	c->brought = b;
+	return b;
+}
+
+static void
+take(struct court *c, uint64_t attempt, bool failure, const struct row *set, void *request)
+{
+	struct held *h = books_find(c->o.books, ROW_ATTEMPT, attempt);
+	bool is_new;
+
+	if (!books_connected_now(c->o.books)) {
+		c->o.ops->refuse(c->o.arg, request, COURT_AWAY);
+		return;
+	}
+	struct brought *b = need_brought(c, attempt, failure, set, &is_new);
+	b->requests = xrealloc(b->requests, (b->nrequests + 1) * sizeof *b->requests);
+	b->requests[b->nrequests++] = request;
+	b->until_ms = clock_ms() + ANSWER_MS;
+	if (is_new)
+		tell(c, b, failure && h ? h->row->rev : 0);
+}
+
+void
+court_proof(struct court *c, uint64_t attempt, const struct row *set, void *request)
+{
+	take(c, attempt, false, set, request);
+}
+
+void
+court_failure(struct court *c, uint64_t attempt, const struct row *set, void *request)
+{
+	take(c, attempt, true, set, request);
+}
+
+uint64_t
+court_attempt(const struct court *c, struct span key, struct span uuid)
+{
+	return uuid_open(c->o.secret, key, uuid);
+}
+
+/* Each request that waits for it hears: taken, or why not. */
+static void
+say(struct court *c, struct brought *b, bool taken, enum court_no no)
+{
+	size_t n = b->nrequests;
+
+	b->nrequests = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (taken)
+			c->o.ops->taken(c->o.arg, b->requests[i]);
+		else
+			c->o.ops->refuse(c->o.arg, b->requests[i], no);
+	}
+}
+
+static void
+forget_brought(struct court *c, struct brought *b)
+{
+	struct brought **at = &c->brought;
+
+	while (*at != b)
+		at = &(*at)->next;
+	*at = b->next;
+	free(b->set);
+	free(b->requests);
+	free(b);
+}
+
+/* A report on a row that went on meanwhile, or was not in hand: again, with the row as it is. */
+static bool
+report_again(struct court *c, struct brought *b, uint64_t code, const struct row *first)
+{
+	if (!b->failure || code != CODE_CONFLICT || !first || first->state != ATTEMPT_PROVING || b->tries++ >= TRIES_MAX)
+		return false;
+	tell(c, b, first->rev);
+	return true;
+}
+
+void
+court_answer(struct court *c, uint64_t token, uint64_t code, const struct row *first)
+{
+	struct brought *b = c->brought;
+
+	while (b && b->token != token)
+		b = b->next;
+	if (!b || report_again(c, b, code, first))
+		return;
+	if (code == CODE_OK || (b->failure && (code == CODE_CONFLICT || code == CODE_GONE)))
+		say(c, b, true, COURT_AWAY);
+	else
+		say(c, b, false, code == CODE_GONE ? COURT_UNKNOWN : COURT_AWAY);
+	if (code == CODE_GONE && !b->failure)
+		diag(DIAG_WARN, "proof-of-nothing", "attempt=%" PRIu64 " bytes=%" PRIu64, b->attempt, b->set->proof_bytes);
+	forget_brought(c, b);
+}
+
+/* --- levels, time ---------------------------------------------------------------------------------- */
+
+void
+court_levels(struct court *c, struct tick *t)
+{
+	size_t at = 0, waiting = 0, proving = 0;
+	const struct prover *p;
+
+	snprintf(t->provider, sizeof t->provider, "%s", c->o.provider);
+	memcpy(t->price, c->o.price, sizeof t->price);
+	t->slots = pools_one(c->o.types, c->o.ahead);
+	while ((p = map_next(&c->provers, &at))) {
+		struct pools one = pools_one(p->types, 1);
+		pools_add(&t->slots, &one);
+		proving += p->order != NULL;
+		waiting += !p->order;
+	}
+	if (!waiting && !proving)
+		snprintf(t->note, sizeof t->note, "no prover asks for work");
+	else
+		snprintf(t->note, sizeof t->note, "%zu provers wait, %zu prove", waiting, proving);
+}
+
+/* Moves died with their epoch, facts did not. */
+void
+court_reset(struct court *c)
+{
+	c->ready = false;
+	for (struct brought *b = c->brought, *next; b; b = next) {
+		next = b->next;
+		if (!b->failure)
+			continue;
+		say(c, b, false, COURT_AWAY);
+		forget_brought(c, b);
+	}
+}
+
+/* Now it is known who has what: those that wait are served. */
+static void
+begin(struct court *c)
+{
+	c->ready = true;
+	for (struct prover *p = c->first, *next; p; p = next) {
+		next = p->newer;
+		if (!p->order)
+			serve(c, p);
+	}
+}
+
+static uint64_t
+end_waits(struct court *c)
+{
+	while (c->first && c->first->until_ms <= clock_ms()) {
+		struct prover *p = c->first;
+		void *request = p->request;
+
+		stop_waiting(c, p);
+		forget_idle(c, p);
+		c->o.ops->idle(c->o.arg, request);
+	}
+	return c->first ? c->first->until_ms : UINT64_MAX;
+}
+
+uint64_t
+court_turn(struct court *c)
+{
+	uint64_t due;
+
+	if (!c->ready && books_told_all(c->o.books))
+		begin(c);
+	due = end_waits(c);
+	for (struct brought *b = c->brought; b; b = b->next) {
+		if (b->nrequests && b->until_ms <= clock_ms())
+			say(c, b, false, COURT_AWAY);
+		if (b->nrequests)
+			due = MIN2(due, b->until_ms);
+	}
+	return due;
+}
+
+void
+court_free(struct court **cp)
+{
+	struct court *c = *cp;
+	struct prover *p;
+
+	*cp = NULL;
+	if (!c)
+		return;
+	while (c->brought)
+		forget_brought(c, c->brought);
+	for (size_t at = 0; (p = map_next(&c->provers, &at)); )
+		free_prover(p);
+	map_free(&c->provers);
+	free((void *)(uintptr_t)c->o.provider);
+	free((void *)(uintptr_t)c->o.secret.p);
+	free(c);
+}
