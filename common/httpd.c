@@ -14,7 +14,7 @@
 #include "common/num.h"
 
 enum {
-	CONNECTION_BYTES	= 8192,		/* libmicrohttpd's memory for one connection */
+	CONNECTION_BYTES	= 16384,	/* libmicrohttpd's memory for one connection: tokens may be long */
 	DRAIN_BYTES		= 256 << 20,	/* of a body too large, before we hang up */
 	BACKLOG			= 1024,
 	CONNECTIONS		= 1000,		/* where opts says nothing */
@@ -29,6 +29,7 @@ struct httpd {
 	unsigned		 port;
 	bool			 again;		/* to be run before the loop may sleep */
 	bool			 stopping;
+	size_t			 held;		/* bytes of bodies */
 	struct httpd_req	*waiting;	/* suspended ones */
 };
 
@@ -41,7 +42,9 @@ struct httpd_req {
 	size_t			 drained;
 	struct MHD_Response	*response;
 	unsigned		 status;
-	bool			 too_large, handled, suspended, aborted;
+	unsigned		 refusal;	/* the status that a body we did not keep is answered with; 0 none */
+	uint64_t		 since_ms;
+	bool			 handled, suspended, aborted;
 	int			 fd;		/* watched while suspended */
 	void			*own;
 };
@@ -111,15 +114,41 @@ suspend(struct httpd_req *r)
 
 /* what libmicrohttpd calls */
 
+static void
+let_go_of_body(struct httpd_req *r)
+{
+	r->server->held -= r->body.n;
+	buf_free(&r->body);
+}
+
+/* Why n more bytes cannot be kept; 0: they can. */
+static unsigned
+refusal_of(const struct httpd_req *r, size_t n)
+{
+	const struct httpd *h = r->server;
+
+	if (r->refusal)
+		return r->refusal;
+	if (n > h->opts.max_body - r->body.n)
+		return MHD_HTTP_CONTENT_TOO_LARGE;
+	return h->opts.max_held && h->held + n > h->opts.max_held ? MHD_HTTP_SERVICE_UNAVAILABLE : 0;
+}
+
+/* False: hang up. */
 static bool
 take_upload(struct httpd_req *r, const char *p, size_t n)
 {
-	if (!r->too_large && n <= r->server->opts.max_body - r->body.n) {
+	const struct httpd_opts *o = &r->server->opts;
+
+	if (o->body_s && clock_ms() > r->since_ms + o->body_s * UINT64_C(1000))
+		return false;
+	r->refusal = refusal_of(r, n);
+	if (!r->refusal) {
 		buf_put(&r->body, p, n);
+		r->server->held += n;
 		return true;
 	}
-	r->too_large = true;
-	buf_free(&r->body);
+	let_go_of_body(r);
 	r->drained += n;
 	return r->drained <= DRAIN_BYTES;
 }
@@ -127,9 +156,11 @@ take_upload(struct httpd_req *r, const char *p, size_t n)
 static void
 handle(struct httpd_req *r)
 {
+	static const char *const later[] = { "Retry-After: 1", NULL };
+
 	r->handled = true;
-	if (r->too_large)
-		httpd_answer(r, MHD_HTTP_CONTENT_TOO_LARGE, NULL, NULL, (struct span){ 0 });
+	if (r->refusal)
+		httpd_answer(r, r->refusal, NULL, r->refusal == MHD_HTTP_SERVICE_UNAVAILABLE ? later : NULL, (struct span){ 0 });
 	else
 		r->server->opts.handler(r->server->opts.arg, r);
 }
@@ -145,6 +176,7 @@ on_request(void *arg, struct MHD_Connection *connection, const char *url, const 
 		r = *own = xzalloc(sizeof *r);
 		r->server = h;
 		r->connection = connection;
+		r->since_ms = clock_ms();
 		r->method = xstrdup(method);
 		r->path = xstrdup(url);
 		return MHD_YES;
@@ -176,7 +208,7 @@ on_completed(void *arg, struct MHD_Connection *connection, void **own, enum MHD_
 	*own = NULL;
 	if (r->response)
 		MHD_destroy_response(r->response);
-	buf_free(&r->body);
+	let_go_of_body(r);
 	free(r->method);
 	free(r->path);
 	free(r);
@@ -415,7 +447,7 @@ httpd_answer(struct httpd_req *r, unsigned status, const char *content_type,
 		MHD_add_response_header(r->response, "Content-Type", content_type);
 	for (; extra && *extra; extra++)
 		add_header(r->response, *extra);
-	buf_free(&r->body);
+	let_go_of_body(r);
 	if (r->suspended)
 		resume(r);
 }

@@ -17,8 +17,10 @@ typedef void httpd_fn(void *arg, struct httpd_req *);
 struct httpd_opts {
 	const char	*listen;	/* "127.0.0.1:8390"; port 0 picks one */
 	size_t		 max_body;	/* larger ones are drained and answered 413 */
+	size_t		 max_held;	/* of all bodies together; what is more is drained and answered 503.  0: no limit */
 	unsigned	 max_connections;
-	unsigned	 idle_s;
+	unsigned	 idle_s;	/* a connection on which nothing moves ends */
+	unsigned	 body_s;	/* a body that takes longer ends its connection; 0: no limit */
 	httpd_fn	*handler;
 	/* the peer went away (or closed its side) before the answer: the request must not be used any more; may be NULL */
 	httpd_fn	*gone;

@@ -7,6 +7,8 @@
 #include "common/httpd.h"
 
 enum {
+	HELD_BODIES	= 4,			/* largest ones, in memory at a time */
+	BODY_S		= 120,			/* one may take */
 	IDLE_S		= 180,			/* provers come back to a connection after 20 s and more */
 	BODY_BYTES	= 256 << 20,		/* of a task */
 	DETAIL_BYTES	= 500,
@@ -270,6 +272,7 @@ door_new(const struct door_opts *o)
 	d->loop = o->loop;
 	d->blobs = o->blobs;
 	d->httpd = httpd_new(o->loop, &(struct httpd_opts){ .listen = o->listen, .max_body = o->max_body,
+	    .max_held = HELD_BODIES * o->max_body, .body_s = BODY_S,
 	    .max_connections = o->max_connections, .idle_s = IDLE_S, .handler = on_request, .gone = on_gone, .arg = d });
 	if (!d->httpd) {
 		free(d);

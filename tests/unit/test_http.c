@@ -111,7 +111,7 @@ begin(void **state)
 	w->loop = loop_new();
 	w->http = http_new(w->loop, 8);
 	w->server = httpd_new(w->loop, &(struct httpd_opts){ .listen = "127.0.0.1:0", .max_body = BODY_MAX,
-	    .max_connections = 100, .idle_s = 10, .handler = serve, .gone = went, .arg = w });
+	    .max_held = BODY_MAX + BODY_MAX / 2, .max_connections = 100, .idle_s = 10, .handler = serve, .gone = went, .arg = w });
 	w->may_send = true;
 	*state = w;
 	return w->server ? 0 : -1;
@@ -372,6 +372,27 @@ bodies_too_large_are_drained_and_refused(void **state)
 	free(big);
 }
 
+/* One is held by the handler, so a second one does not fit into memory beside it. */
+static void
+bodies_that_are_too_many_hear_later(void **state)
+{
+	struct world *w = *state;
+	uint8_t *big = xzalloc(BODY_MAX);
+	struct http_req first = { .body = { big, BODY_MAX } };
+
+	start(w, &first, "/hold");
+	turn_until(w, &w->handled, 1);
+	fetch(w, (struct http_req){ .body = { big, BODY_MAX } }, "/echo");
+	assert_true(w->status == 503 && w->retry_after_s == 1);
+	fetch(w, (struct http_req){ .body = SPAN("small") }, "/echo");
+	assert_int_equal(w->status, 200);
+	httpd_answer(w->held, 200, NULL, NULL, SPAN("ok"));
+	turn_until(w, &w->done, 3);
+	fetch(w, (struct http_req){ .body = { big, BODY_MAX } }, "/echo");
+	assert_int_equal(w->status, 200);
+	free(big);
+}
+
 static void
 many_calls_share_few_connections(void **state)
 {
@@ -468,6 +489,7 @@ main(void)
 		TEST(the_last_moment_is_asked_for_each_call),
 		TEST(answers_have_a_largest_size),
 		TEST(bodies_too_large_are_drained_and_refused),
+		TEST(bodies_that_are_too_many_hear_later),
 		TEST(many_calls_share_few_connections),
 		TEST(calls_and_pools_may_end_inside_done),
 		TEST(an_early_answer_counts_although_the_body_was_not_taken),
