@@ -10,7 +10,7 @@
 
 static const char default_file[] = "/etc/prova/prova.conf";
 
-enum { OPTION_LEDGER = 256 };
+enum { OPTION_LEDGER = 256, OPTION_SHORTHAND };
 
 /* A descriptor 0-2 that is closed would be taken by the next file opened. */
 static void
@@ -116,10 +116,16 @@ good_suffix(const char *s)
 	}
 }
 
-/* An instance's name is a part of paths: KIND or KIND.SUFFIX. */
+/* An instance's name is a part of paths: KIND or KIND.SUFFIX; NAME of [SECTION NAME]. */
 static void
 on_instance(struct args *a, const char *value)
 {
+	if (a->def->section) {
+		if (!good_suffix(value) || strlen(value) >= sizeof a->instance)
+			args_wrong(a->def, "-I %s: not a name of letters, digits, - and _", value);
+		snprintf(a->instance, sizeof a->instance, "%s", value);
+		return;
+	}
 	size_t kind = strlen(a->def->kind), n = strlen(value);
 	bool good = n < sizeof a->instance && strncmp(value, a->def->kind, kind) == 0;
 
@@ -130,6 +136,13 @@ on_instance(struct args *a, const char *value)
 	if (!good)
 		args_wrong(a->def, "-I %s: not %s or %s.SUFFIX", value, a->def->kind, a->def->kind);
 	snprintf(a->instance, sizeof a->instance, "%s", value);
+}
+
+static void
+on_shorthand(struct args *a, const char *value)
+{
+	snprintf(a->shorthand, sizeof a->shorthand, "%s=yes", a->def->shorthand);
+	on_override(a, a->shorthand);
 }
 
 static void
@@ -154,7 +167,7 @@ static const struct option_row {
 } option_rows[] = {
 	{ 'c', on_file }, { 'O', on_override }, { 'n', on_check }, { 'd', on_print }, { 'v', on_verbose },
 	{ 'V', on_version }, { 'h', on_help }, { 'I', on_instance }, { 'i', on_in }, { 'o', on_out },
-	{ OPTION_LEDGER, on_ledger },
+	{ OPTION_LEDGER, on_ledger }, { OPTION_SHORTHAND, on_shorthand },
 };
 
 static void
@@ -186,15 +199,19 @@ take_count(struct args *a, int argc, char **argv)
 void
 args_read(struct args *a, const struct args_def *d, int argc, char **argv)
 {
-	static const struct option longs[] = { { "ledger", required_argument, NULL, OPTION_LEDGER }, { 0 } };
+	const struct option ledger = { "ledger", required_argument, NULL, OPTION_LEDGER };
+	const struct option shorthand = { d->shorthand, no_argument, NULL, OPTION_SHORTHAND };
+	const struct option longs[] = { d->section ? shorthand : ledger, { 0 } };
 	char letters[32];
 	int letter;
 
 	open_descriptors();
 	*a = (struct args){ .def = d };
-	snprintf(a->instance, sizeof a->instance, "%s", d->kind ? d->kind : d->name);
+	if (!d->section)
+		snprintf(a->instance, sizeof a->instance, "%s", d->kind ? d->kind : d->name);
 	diag_name(d->name);
-	snprintf(letters, sizeof letters, "+:c:O:ndvVh%s", d->kind && !d->flag ? "I:i:o:" : (char[]){ d->flag, '\0' });
+	snprintf(letters, sizeof letters, "+:c:O:ndvVh%s",
+	    d->section ? "I:" : d->kind && !d->flag ? "I:i:o:" : (char[]){ d->flag, '\0' });
 	while ((letter = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		if (letter == ':' || letter == '?')
 			args_wrong(d, "%s: %s", argv[optind - 1],
@@ -213,16 +230,34 @@ wrong_setting(const char *why)
 	exit(EXIT_USAGE);
 }
 
+/* The section of -O KEY=VALUE, as settings_override takes it. */
+static const char *
+own_section(struct args *a)
+{
+	static char own[128];
+	const char *section = a->def->section;
+
+	if (!section)
+		return a->def->kind ? a->instance : NULL;
+	if (!*a->instance) {
+		const char *first = settings_name(a->settings, section, 0);
+		bool only = first && !settings_name(a->settings, section, 1);
+		snprintf(a->instance, sizeof a->instance, "%s", only ? first : section);
+	}
+	snprintf(own, sizeof own, "%s:%s", section, a->instance);
+	return own;
+}
+
 void
 args_settings(struct args *a)
 {
 	const char *file = a->file ? a->file : access(default_file, F_OK) == 0 ? default_file : NULL;
-	const char *stage = a->def->kind ? a->instance : NULL;
 	char why[512], ledger[300];
 
 	a->settings = settings_read(file, why, sizeof why);
 	if (!a->settings)
 		wrong_setting(why);
+	const char *stage = own_section(a);
 	for (size_t i = 0; i < a->noverrides; i++)
 		if (settings_override(a->settings, stage, a->overrides[i], why, sizeof why) != 0)
 			wrong_setting(why);

@@ -9,7 +9,9 @@
  *	--ledger X    the ledger's endpoint, or "none"
  * and of stages alone:
  *	-I NAME       the instance: KIND or KIND.SUFFIX (default KIND)
- *	-i -, -o -    rows as JSON lines on standard input and output */
+ *	-i -, -o -    rows as JSON lines on standard input and output
+ * of programs that have a settings section for each instance (and no use for a ledger):
+ *	-I NAME       the instance, [SECTION NAME] (default: the only one there is, else SECTION) */
 #ifndef PROVA_ARGS_H
 #define PROVA_ARGS_H
 
@@ -21,6 +23,8 @@ struct args_def {
 	const char	*kind;		/* of a stage; NULL: a tool */
 	bool		 counts;	/* -n may be followed by a count (generators) */
 	char		 flag;		/* one more letter, without a value, in place of -I, -i, -o; 0: none */
+	const char	*section;	/* of its instances' settings; NULL: it is a stage or a tool */
+	const char	*shorthand;	/* with section: a word, without dashes, that is -O WORD=yes; NULL: none */
 	void		(*usage)(const void *arg, FILE *);	/* more lines for -h; may be NULL */
 	const void	*arg;
 };
@@ -28,7 +32,8 @@ struct args_def {
 struct args {
 	const struct args_def *def;
 	const char	*file, *ledger;	/* NULL: not given */
-	char		 instance[64];
+	char		 instance[64];	/* with section and without -I: empty until args_settings */
+	char		 shorthand[64];
 	bool		 check, print, verbose, in, out, counted, flagged;
 	uint64_t	 count;		/* of -n, when counted */
 	const char	**overrides;	/* borrowed from argv */

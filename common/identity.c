@@ -174,10 +174,8 @@ prover_types(struct identity_opts *o, uint64_t types)
 }
 
 void
-identity_settings(struct identity_opts *o, const struct settings *s, const char *name)
+identity_settings(struct identity_opts *o, const struct settings *s, const char *section, const char *name)
 {
-	const char *section = "coordinator";
-
 	o->coordinator = name;
 	o->url = settings_text(s, section, name, "url");
 	o->prover = settings_text(s, section, name, "name_prefix");
@@ -262,6 +260,15 @@ identities_free(struct identities **sp)
 	free(s->vks);
 	free(s);
 	*sp = NULL;
+}
+
+void
+identities_vks(struct identities *s, const char *vks)
+{
+	char *copy = xstrdup(vks);
+
+	free(s->vks);
+	s->vks = copy;
 }
 
 static bool

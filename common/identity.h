@@ -43,14 +43,17 @@ struct identity_opts {
 	void		*arg;
 };
 
-/* Fill in what [coordinator NAME] says: all from url on but seed.  prover types follow from the
- * types of tasks: 1 for chunks, 2 for batches and bundles; with 6 fields 3, all of them. */
-void	identity_settings(struct identity_opts *, const struct settings *, const char *coordinator);
+/* Fill in what [coordinator NAME] or [prover NAME] says: all from url on but seed.  prover types
+ * follow from the types of tasks: 1 for chunks, 2 for batches and bundles; with 6 fields 3, all of them. */
+void	identity_settings(struct identity_opts *, const struct settings *, const char *section, const char *name);
 /* Where its seed is: what the settings say, or DIR/seed with DIR task-fetch's directory.  Free it. */
 char	*identity_seed_path(const struct settings *, const char *coordinator) MUSTCHECK;
 
 struct identities *identities_new(const struct identity_opts *) MUSTCHECK;	/* copies */
 void	identities_free(struct identities **);		/* calls under way are not answered */
+
+/* Logins from now on state these verification keys. */
+void	identities_vks(struct identities *, const char *vks);
 
 /* Its public key, hex.  Valid as long as the identities. */
 const char *identity_pubkey(struct identities *, uint32_t index);

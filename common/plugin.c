@@ -142,6 +142,27 @@ take_forks(const struct json *array, struct plugin_caps *caps)
 	return true;
 }
 
+/* A key is one printable word. */
+static bool
+take_vks(const struct json *array, struct plugin_caps *caps)
+{
+	size_t n = 0;
+
+	if (!json_is_null(array) && !json_is_array(array))
+		return false;
+	for (size_t i = 0; i < json_size(array); i++) {
+		struct span vk = json_text(json_at(array, i));
+
+		for (size_t k = 0; k < vk.n; k++)
+			if (vk.p[k] <= ' ' || vk.p[k] >= 0x7f || vk.p[k] == ',')
+				return false;
+		if (vk.n == 0 || n + 1 + vk.n >= sizeof caps->vks)
+			return false;
+		n += (size_t)snprintf(caps->vks + n, sizeof caps->vks - n, "%s%.*s", n ? " " : "", SPAN_ARG(vk));
+	}
+	return true;
+}
+
 static bool
 take_ask(const struct json *value, struct plugin_caps *caps)
 {
@@ -168,6 +189,8 @@ plugin_caps_parse(const struct plugin_answer *a, struct plugin_caps *caps, char 
 		return refuse(why, "verbs");
 	if (!take_forks(json_get(a->doc, "forks"), caps))
 		return refuse(why, "forks");
+	if (!take_vks(json_get(a->doc, "vks"), caps))
+		return refuse(why, "vks");
 	if (!take_ask(json_get(a->doc, "ask"), caps))
 		return refuse(why, "ask");
 	if (!json_is_null(lag) && !json_u64(lag, &caps->lag_ms))

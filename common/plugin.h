@@ -39,6 +39,7 @@ struct plugin_caps {
 	enum plugin_ask	 ask;		/* absent: none */
 	uint64_t	 lag_ms;	/* an order is seen by reconcile at most this long after it was taken */
 	bool		 sync;		/* prove answers with the proof, and may take as long as proving takes */
+	char		 vks[8192];	/* verification keys of what it proves, separated by blanks */
 	size_t		 nforks;	/* 0: every fork */
 	char		 forks[16][33];
 };

@@ -403,7 +403,20 @@ settings_free(struct settings **sp)
 	*sp = NULL;
 }
 
-/* "section.key", "section:NAME.key" or a stage's own "key": enters the section, returns the key; NULL: wrong. */
+/* The section of a key that names none: [stage STAGE], or that of "SECTION:NAME". */
+static bool
+enter_own(struct place *p, const char *stage)
+{
+	char section[NAME_MAX_BYTES + 1];
+	size_t n = strcspn(stage, ":");
+
+	if (!stage[n])
+		return enter(p, "stage", stage);
+	snprintf(section, sizeof section, "%.*s", (int)n, stage);
+	return enter(p, section, stage + n + 1);
+}
+
+/* "section.key", "section:NAME.key" or one's own "key": enters the section, returns the key; NULL: wrong. */
 static char *
 enter_path(struct place *p, char *path, const char *stage)
 {
@@ -414,7 +427,7 @@ enter_path(struct place *p, char *path, const char *stage)
 		return NULL;
 	}
 	if (!dot)
-		return enter(p, "stage", stage) ? trim(path) : NULL;
+		return enter_own(p, stage) ? trim(path) : NULL;
 	*dot = '\0';
 	char *name = path + strcspn(path, ":");
 	if (*name)

@@ -1,7 +1,7 @@
 /* settings.h - floor 4: one typed table of settings over an INI file and -O overrides.
  *
  * prova.conf has sections [prova], [chain NAME], [coordinator NAME], [l2 NAME], [provider NAME],
- * [stage] (all of them), [stage KIND[.N]].  A program declares the sections and keys it understands; an unknown
+ * [prover NAME], [stage] (all of them), [stage KIND[.N]].  A program declares the sections and keys it understands; an unknown
  * key anywhere is an error with file and line (every program knows the
  * whole table: settings_table). */
 #ifndef PROVA_SETTINGS_H
@@ -31,7 +31,8 @@ struct settings;
 
 /* Read a file (NULL: none).  NULL on error: `why` (size bytes) has "FILE:LINE: CODE: what, and what to do". */
 struct settings *settings_read(const char *file, char *why, size_t size) MUSTCHECK;
-/* "section.key=value" or "section:NAME.key=value" (for -O; a key without section is the stage's own). */
+/* "section.key=value" or "section:NAME.key=value" (for -O; a key without section is of [stage STAGE], or, where
+ * stage is "SECTION:NAME", of that section). */
 int	settings_override(struct settings *, const char *stage, const char *assignment, char *why, size_t size) MUSTCHECK;
 void	settings_free(struct settings **);
 

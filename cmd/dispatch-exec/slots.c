@@ -5,12 +5,12 @@
  * not last), and it is tried again every second. */
 #include "cmd/dispatch-exec/slots.h"
 
-#include "cmd/dispatch-exec/reply.h"
 #include "common/clock.h"
 #include "common/codes.h"
 #include "common/diag.h"
 #include "common/hash.h"
 #include "common/lock.h"
+#include "common/reply.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -21,7 +21,7 @@ struct slot {
 	struct slots		*s;
 	struct coproc		*co;
 	char			 name[64];
-	enum purchase_verb	 verb;
+	enum plugin_verb	 verb;
 	uint64_t		 serial;
 	/* a proof that is not kept yet */
 	bool			 keeping;
@@ -148,20 +148,27 @@ keep_later(void *arg)
 static void
 on_answer(void *arg, const struct coproc_result *result)
 {
+	static const enum purchase_outcome outcomes[REPLY_OUTCOMES] = {
+		[REPLY_HANDLE] = PURCHASE_HANDLE, [REPLY_PROVED] = PURCHASE_PROVED, [REPLY_PROVING] = PURCHASE_PROVING,
+		[REPLY_REFUSED] = PURCHASE_REFUSED, [REPLY_FAILED] = PURCHASE_FAILED, [REPLY_UNKNOWN] = PURCHASE_UNKNOWN,
+		[REPLY_CANCELLED] = PURCHASE_CANCELLED, [REPLY_NOT_SENT] = PURCHASE_NOT_SENT,
+		[REPLY_NO_ANSWER] = PURCHASE_NO_ANSWER,
+	};
 	struct slot *slot = arg;
 	struct reply r;
 
 	reply_read(slot->verb, result, &r);
-	if (r.answer.outcome != PURCHASE_PROVED) {
-		purchase_answer(slot->s->purchase, slot->serial, &r.answer);
+	if (r.outcome != REPLY_PROVED) {
+		purchase_answer(slot->s->purchase, slot->serial, &(struct purchase_answer){ .outcome = outcomes[r.outcome],
+		    .code = r.code, .detail = r.detail, .handle = r.handle });
 		return;
 	}
 	buf_reset(&slot->proof);
 	buf_reset(&slot->handle);
 	buf_reset(&slot->detail);
 	buf_put(&slot->proof, r.proof.p, r.proof.n);
-	buf_put(&slot->handle, r.answer.handle.p, r.answer.handle.n);
-	buf_put(&slot->detail, r.answer.detail.p, r.answer.detail.n);
+	buf_put(&slot->handle, r.handle.p, r.handle.n);
+	buf_put(&slot->detail, r.detail.p, r.detail.n);
 	snprintf(slot->path, sizeof slot->path, "%s", r.path);
 	keep(slot);
 }
@@ -232,7 +239,7 @@ ask(struct slots *s, const struct purchase_call *c, enum plugin_verb verb)
 	if (HAS(c->row, handle))
 		plugin_put_text(&members, "handle", c->row->handle);
 	plugin_put_num(&members, "deadline_ms", c->deadline_ms);
-	slot->verb = c->verb;
+	slot->verb = verb;
 	slot->serial = c->serial;
 	/* the last look before the first byte */
 	bool go = verb != PLUGIN_PROVE || purchase_may_send(s->purchase, c->serial);

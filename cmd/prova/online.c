@@ -63,7 +63,7 @@ log_in(struct online *o, const char *name, const char *what, const uint8_t *seed
 	struct login l = { .why = "no answer in time" };
 	uint64_t begin = clock_ms();
 
-	identity_settings(&io, o->settings, name);
+	identity_settings(&io, o->settings, "coordinator", name);
 	io.prover = settings_text(o->settings, "coordinator", name, "name_prefix");
 	struct identities *ids = identities_new(&io);
 	identity_call(ids, 0, &(struct identity_ask){ login_make, login_done, &l, LOGIN_MS, 1 << 20, false });

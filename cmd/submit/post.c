@@ -83,7 +83,7 @@ open_identities(struct posts *p, struct upstream *u, const uint8_t *seed)
 	const struct settings *s = p->o.settings;
 	struct identity_opts o = { .loop = p->o.loop, .seed = seed };
 
-	identity_settings(&o, s, u->coordinator);
+	identity_settings(&o, s, "coordinator", u->coordinator);
 	u->http = http_new(p->o.loop, (unsigned)settings_num(s, "coordinator", u->coordinator, "connections"));
 	o.http = u->http;
 	u->timeout_ms = settings_num(s, "coordinator", u->coordinator, "timeout");

@@ -147,7 +147,7 @@ open_identities(struct task_fetch *t)
 	t->http = http_new(o.loop, (unsigned)settings_num(s, "coordinator", t->coordinator, "connections"));
 	o.http = t->http;
 	o.seed = seed;
-	identity_settings(&o, s, t->coordinator);
+	identity_settings(&o, s, "coordinator", t->coordinator);
 	t->identities = identities_new(&o);
 	random_wipe(seed, sizeof seed);
 	t->pubkeys = xzalloc(t->opts.n * sizeof *t->pubkeys);

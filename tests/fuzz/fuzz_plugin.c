@@ -1,6 +1,5 @@
-/* fuzz_plugin.c - a plug-in's answers: any bytes are an answer or garbage, for each verb.
- * uses: cmd/dispatch-exec */
-#include "cmd/dispatch-exec/reply.h"
+/* fuzz_plugin.c - a plug-in's answers: any bytes are an answer or garbage, for each verb. */
+#include "common/reply.h"
 #include "common/codes.h"
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -15,8 +14,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t code = plugin_parse((struct span){ data, size }, 1 << 20, &answer);
 	struct coproc_result result = { .code = code, .sent = true, .answer = code == CODE_OK ? &answer : NULL };
 
-	for (int verb = PURCHASE_PROVE; verb < PURCHASE_VERBS; verb++)
-		reply_read((enum purchase_verb)verb, &result, &reply);
+	for (int verb = PLUGIN_PROVE; verb <= PLUGIN_RECONCILE; verb++)
+		reply_read((enum plugin_verb)verb, &result, &reply);
 	if (code == CODE_OK && plugin_caps_parse(&answer, &caps, why))
 		(void)plugin_caps_fork(&caps, SPAN("euclidV2"));
 	plugin_answer_free(&answer);

@@ -1,6 +1,5 @@
-/* test_plugin.c - the plug-in protocol as text: requests, answers, capabilities, and what they mean.
- * uses: cmd/dispatch-exec */
-#include "cmd/dispatch-exec/reply.h"
+/* test_plugin.c - the plug-in protocol as text: requests, answers, capabilities, and what they mean. */
+#include "common/reply.h"
 
 #include "common/codes.h"
 
@@ -89,7 +88,8 @@ static void
 capabilities_have_defaults_and_forms(void **state)
 {
 	static const char *const wrong[] = { "\"types\":\"chunk\"", "\"types\":[1]", "\"ask\":\"perhaps\"", "\"ask\":1",
-	    "\"lag_ms\":-1", "\"forks\":[\"\"]", "\"forks\":[1]", "\"verbs\":{}" };
+	    "\"lag_ms\":-1", "\"forks\":[\"\"]", "\"forks\":[1]", "\"verbs\":{}",
+	    "\"vks\":\"a\"", "\"vks\":[\"\"]", "\"vks\":[\"a b\"]", "\"vks\":[1]" };
 	struct plugin_caps c;
 	char line[128];
 
@@ -97,7 +97,9 @@ capabilities_have_defaults_and_forms(void **state)
 	assert_int_equal(c.types, 1 << TYPE_CHUNK | 1 << TYPE_BATCH | 1 << TYPE_BUNDLE);
 	assert_int_equal(c.verbs, 1 << PLUGIN_PROVE);
 	assert_true(c.ask == PLUGIN_ASK_NONE && !c.sync && plugin_caps_fork(&c, SPAN("any")));
-	assert_true(caps_of("{\"id\":1,\"ok\":true,\"types\":[\"batch\",\"new\"],\"forks\":[\"f\"],\"ask\":\"lookup\",\"lag_ms\":9}", &c));
+	assert_true(caps_of("{\"id\":1,\"ok\":true,\"types\":[\"batch\",\"new\"],\"forks\":[\"f\"],\"ask\":\"lookup\",\"lag_ms\":9,"
+	    "\"vks\":[\"AAA=\",\"bb/+\"]}", &c));
+	assert_string_equal(c.vks, "AAA= bb/+");
 	assert_int_equal(c.types, 1 << TYPE_BATCH);
 	assert_true(c.ask == PLUGIN_ASK_LOOKUP && c.lag_ms == 9);
 	assert_true(plugin_caps_fork(&c, SPAN("f")) && !plugin_caps_fork(&c, SPAN("g")));
@@ -110,31 +112,31 @@ capabilities_have_defaults_and_forms(void **state)
 static void
 each_answer_means_one_thing(void **state)
 {
-	static const struct { enum purchase_verb verb; const char *members; enum purchase_outcome outcome; } cases[] = {
-		{ PURCHASE_PROVE, "\"ok\":true,\"proof\":\"p\"", PURCHASE_PROVED },
-		{ PURCHASE_PROVE, "\"ok\":true,\"proof_path\":\"/p\"", PURCHASE_PROVED },
-		{ PURCHASE_PROVE, "\"ok\":true,\"proof_path\":\"p\"", PURCHASE_NO_ANSWER },
-		{ PURCHASE_PROVE, "\"ok\":true,\"proof\":\"p\",\"proof_path\":\"/p\"", PURCHASE_NO_ANSWER },
-		{ PURCHASE_PROVE, "\"ok\":true,\"handle\":\"h\"", PURCHASE_HANDLE },
-		{ PURCHASE_PROVE, "\"ok\":true,\"handle\":\"\"", PURCHASE_NO_ANSWER },
-		{ PURCHASE_PROVE, "\"ok\":true", PURCHASE_NO_ANSWER },
-		{ PURCHASE_PROVE, "\"error\":\"x\",\"retry\":true", PURCHASE_REFUSED },
-		{ PURCHASE_PROVE, "\"error\":\"x\"", PURCHASE_FAILED },
-		{ PURCHASE_POLL, "\"ok\":true,\"state\":\"proving\"", PURCHASE_PROVING },
-		{ PURCHASE_POLL, "\"ok\":true,\"state\":\"proved\",\"proof\":\"p\"", PURCHASE_PROVED },
-		{ PURCHASE_POLL, "\"ok\":true,\"state\":\"proved\"", PURCHASE_NO_ANSWER },
-		{ PURCHASE_POLL, "\"ok\":true,\"state\":\"failed\"", PURCHASE_FAILED },
-		{ PURCHASE_POLL, "\"ok\":true,\"state\":\"unknown\"", PURCHASE_UNKNOWN },
-		{ PURCHASE_POLL, "\"ok\":true", PURCHASE_NO_ANSWER },
-		{ PURCHASE_POLL, "\"error\":\"x\"", PURCHASE_NO_ANSWER },
-		{ PURCHASE_CANCEL, "\"ok\":true,\"state\":\"cancelled\"", PURCHASE_CANCELLED },
-		{ PURCHASE_RECONCILE, "\"ok\":true,\"known\":false", PURCHASE_UNKNOWN },
-		{ PURCHASE_RECONCILE, "\"ok\":true,\"known\":true,\"handle\":\"h\"", PURCHASE_HANDLE },
-		{ PURCHASE_RECONCILE, "\"ok\":true,\"known\":true,\"state\":\"failed\"", PURCHASE_FAILED },
-		{ PURCHASE_RECONCILE, "\"ok\":true,\"known\":true", PURCHASE_NO_ANSWER },
-		{ PURCHASE_RECONCILE, "\"ok\":true,\"known\":1,\"handle\":\"h\"", PURCHASE_NO_ANSWER },
-		{ PURCHASE_RECONCILE, "\"ok\":true", PURCHASE_NO_ANSWER },
-		{ PURCHASE_RECONCILE, "\"error\":\"x\"", PURCHASE_NO_ANSWER },
+	static const struct { enum plugin_verb verb; const char *members; enum reply_outcome outcome; } cases[] = {
+		{ PLUGIN_PROVE, "\"ok\":true,\"proof\":\"p\"", REPLY_PROVED },
+		{ PLUGIN_PROVE, "\"ok\":true,\"proof_path\":\"/p\"", REPLY_PROVED },
+		{ PLUGIN_PROVE, "\"ok\":true,\"proof_path\":\"p\"", REPLY_NO_ANSWER },
+		{ PLUGIN_PROVE, "\"ok\":true,\"proof\":\"p\",\"proof_path\":\"/p\"", REPLY_NO_ANSWER },
+		{ PLUGIN_PROVE, "\"ok\":true,\"handle\":\"h\"", REPLY_HANDLE },
+		{ PLUGIN_PROVE, "\"ok\":true,\"handle\":\"\"", REPLY_NO_ANSWER },
+		{ PLUGIN_PROVE, "\"ok\":true", REPLY_NO_ANSWER },
+		{ PLUGIN_PROVE, "\"error\":\"x\",\"retry\":true", REPLY_REFUSED },
+		{ PLUGIN_PROVE, "\"error\":\"x\"", REPLY_FAILED },
+		{ PLUGIN_POLL, "\"ok\":true,\"state\":\"proving\"", REPLY_PROVING },
+		{ PLUGIN_POLL, "\"ok\":true,\"state\":\"proved\",\"proof\":\"p\"", REPLY_PROVED },
+		{ PLUGIN_POLL, "\"ok\":true,\"state\":\"proved\"", REPLY_NO_ANSWER },
+		{ PLUGIN_POLL, "\"ok\":true,\"state\":\"failed\"", REPLY_FAILED },
+		{ PLUGIN_POLL, "\"ok\":true,\"state\":\"unknown\"", REPLY_UNKNOWN },
+		{ PLUGIN_POLL, "\"ok\":true", REPLY_NO_ANSWER },
+		{ PLUGIN_POLL, "\"error\":\"x\"", REPLY_NO_ANSWER },
+		{ PLUGIN_CANCEL, "\"ok\":true,\"state\":\"cancelled\"", REPLY_CANCELLED },
+		{ PLUGIN_RECONCILE, "\"ok\":true,\"known\":false", REPLY_UNKNOWN },
+		{ PLUGIN_RECONCILE, "\"ok\":true,\"known\":true,\"handle\":\"h\"", REPLY_HANDLE },
+		{ PLUGIN_RECONCILE, "\"ok\":true,\"known\":true,\"state\":\"failed\"", REPLY_FAILED },
+		{ PLUGIN_RECONCILE, "\"ok\":true,\"known\":true", REPLY_NO_ANSWER },
+		{ PLUGIN_RECONCILE, "\"ok\":true,\"known\":1,\"handle\":\"h\"", REPLY_NO_ANSWER },
+		{ PLUGIN_RECONCILE, "\"ok\":true", REPLY_NO_ANSWER },
+		{ PLUGIN_RECONCILE, "\"error\":\"x\"", REPLY_NO_ANSWER },
 	};
 
 	for (size_t i = 0; i < NELEM(cases); i++) {
@@ -145,9 +147,9 @@ each_answer_means_one_thing(void **state)
 		snprintf(line, sizeof line, "{\"id\":1,%s}", cases[i].members);
 		assert_int_equal(plugin_parse(span_str(line), 1000, &a), CODE_OK);
 		reply_read(cases[i].verb, &(struct coproc_result){ .sent = true, .answer = &a }, &r);
-		if (r.answer.outcome != cases[i].outcome)
+		if (r.outcome != cases[i].outcome)
 			print_message("%s\n", line);
-		assert_int_equal(r.answer.outcome, cases[i].outcome);
+		assert_int_equal(r.outcome, cases[i].outcome);
 		plugin_answer_free(&a);
 	}
 }
@@ -157,11 +159,11 @@ no_answer_is_unsure_unless_nothing_was_sent(void **state)
 {
 	struct reply r;
 
-	reply_read(PURCHASE_PROVE, &(struct coproc_result){ .code = CODE_PLUGIN_HANG, .sent = true }, &r);
-	assert_int_equal(r.answer.outcome, PURCHASE_NO_ANSWER);
-	assert_int_equal(r.answer.code, CODE_PLUGIN_HANG);
-	reply_read(PURCHASE_PROVE, &(struct coproc_result){ .code = CODE_PLUGIN_EXIT }, &r);
-	assert_int_equal(r.answer.outcome, PURCHASE_NOT_SENT);
+	reply_read(PLUGIN_PROVE, &(struct coproc_result){ .code = CODE_PLUGIN_HANG, .sent = true }, &r);
+	assert_int_equal(r.outcome, REPLY_NO_ANSWER);
+	assert_int_equal(r.code, CODE_PLUGIN_HANG);
+	reply_read(PLUGIN_PROVE, &(struct coproc_result){ .code = CODE_PLUGIN_EXIT }, &r);
+	assert_int_equal(r.outcome, REPLY_NOT_SENT);
 }
 
 int

@@ -188,6 +188,8 @@ overrides_win(void **state)
 	assert_string_equal(settings_text(s, "prova", NULL, "run_dir"), "/b=c");
 	assert_int_equal(settings_num(s, "provider", "gpu.1", "slots"), 8);
 	assert_string_equal(settings_name(s, "provider", 0), "gpu.1");
+	assert_int_equal(settings_override(s, "prover:own.1", "url=http://10.0.0.1/?a=b", why, sizeof why), 0);
+	assert_string_equal(settings_text(s, "prover", "own.1", "url"), "http://10.0.0.1/?a=b");
 	settings_free(&s);
 }
 

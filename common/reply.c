@@ -1,8 +1,5 @@
-/* reply.c - a plug-in's answer, read for the verb that was asked.  See reply.h and prova-plugin(7).
- *
- * Only `prove` refused without "retry", and state "failed", say that it cannot prove
- * this; an error to any other verb says nothing about the order. */
-#include "cmd/dispatch-exec/reply.h"
+/* reply.c - a plug-in's answer, read for the verb that was asked.  See reply.h and prova-plugin(7). */
+#include "common/reply.h"
 
 #include "common/codes.h"
 
@@ -11,10 +8,10 @@ enum { HANDLE_BYTES = 256 };
 static void
 no_answer(struct reply *r, uint64_t code, const char *what)
 {
-	r->answer.outcome = PURCHASE_NO_ANSWER;
-	r->answer.code = code;
+	r->outcome = REPLY_NO_ANSWER;
+	r->code = code;
 	if (what)
-		r->answer.detail = span_str(what);
+		r->detail = span_str(what);
 }
 
 /* A proof as text or as a path; false when there is none. */
@@ -28,7 +25,7 @@ take_proof(const struct json *doc, struct reply *r)
 	if (path.n && !(span_cstr(path, r->path, sizeof r->path) && r->path[0] == '/'))
 		return false;
 	r->proof = proof;
-	r->answer.outcome = PURCHASE_PROVED;
+	r->outcome = REPLY_PROVED;
 	return true;
 }
 
@@ -39,8 +36,8 @@ take_handle(const struct json *doc, struct reply *r)
 
 	if (!handle.n || handle.n > HANDLE_BYTES || memchr(handle.p, 0, handle.n))
 		return false;
-	r->answer.handle = handle;
-	r->answer.outcome = PURCHASE_HANDLE;
+	r->handle = handle;
+	r->outcome = REPLY_HANDLE;
 	return true;
 }
 
@@ -56,9 +53,9 @@ read_prove(const struct json *doc, struct reply *r)
 static void
 read_state(const struct json *doc, struct reply *r)
 {
-	static const struct { const char *word; enum purchase_outcome outcome; } states[] = {
-		{ "proving", PURCHASE_PROVING }, { "failed", PURCHASE_FAILED },
-		{ "unknown", PURCHASE_UNKNOWN }, { "cancelled", PURCHASE_CANCELLED },
+	static const struct { const char *word; enum reply_outcome outcome; } states[] = {
+		{ "proving", REPLY_PROVING }, { "failed", REPLY_FAILED },
+		{ "unknown", REPLY_UNKNOWN }, { "cancelled", REPLY_CANCELLED },
 	};
 	struct span state = json_str(doc, "state");
 
@@ -66,7 +63,7 @@ read_state(const struct json *doc, struct reply *r)
 		return;
 	for (size_t i = 0; i < NELEM(states); i++)
 		if (span_is(state, states[i].word)) {
-			r->answer.outcome = states[i].outcome;
+			r->outcome = states[i].outcome;
 			return;
 		}
 	no_answer(r, CODE_PLUGIN_GARBAGE, "no state, or proved without a proof");
@@ -91,7 +88,7 @@ read_reconcile(const struct json *doc, struct reply *r)
 	const struct json *known = json_get(doc, "known");
 
 	if (is_false(known))
-		r->answer.outcome = PURCHASE_UNKNOWN;
+		r->outcome = REPLY_UNKNOWN;
 	else if (!json_bool(known))
 		no_answer(r, CODE_PLUGIN_GARBAGE, "reconcile: known is neither true nor false");
 	else if (!json_is_null(json_get(doc, "state")) && !span_is(json_str(doc, "state"), "proving"))
@@ -101,33 +98,33 @@ read_reconcile(const struct json *doc, struct reply *r)
 }
 
 static void
-read_refusal(enum purchase_verb verb, const struct plugin_answer *a, struct reply *r)
+read_refusal(enum plugin_verb verb, const struct plugin_answer *a, struct reply *r)
 {
-	if (verb != PURCHASE_PROVE)
+	if (verb != PLUGIN_PROVE)
 		no_answer(r, CODE_PROVER_RETRY, NULL);
 	else
-		r->answer.outcome = a->retry ? PURCHASE_REFUSED : PURCHASE_FAILED;
-	r->answer.detail = span_str(*a->message ? a->message : a->error);
+		r->outcome = a->retry ? REPLY_REFUSED : REPLY_FAILED;
+	r->detail = span_str(*a->message ? a->message : a->error);
 }
 
 void
-reply_read(enum purchase_verb verb, const struct coproc_result *result, struct reply *r)
+reply_read(enum plugin_verb verb, const struct coproc_result *result, struct reply *r)
 {
-	static void (*const reads[PURCHASE_VERBS])(const struct json *, struct reply *) = {
-		[PURCHASE_PROVE] = read_prove, [PURCHASE_POLL] = read_state,
-		[PURCHASE_RECONCILE] = read_reconcile, [PURCHASE_CANCEL] = read_state,
+	static void (*const reads[PLUGIN_VERBS])(const struct json *, struct reply *) = {
+		[PLUGIN_PROVE] = read_prove, [PLUGIN_POLL] = read_state,
+		[PLUGIN_RECONCILE] = read_reconcile, [PLUGIN_CANCEL] = read_state,
 	};
 
 	*r = (struct reply){ 0 };
 	if (result->code != CODE_OK && !result->sent) {
-		r->answer.outcome = PURCHASE_NOT_SENT;
-		r->answer.code = result->code;
+		r->outcome = REPLY_NOT_SENT;
+		r->code = result->code;
 	} else if (result->code != CODE_OK) {
 		no_answer(r, result->code, NULL);
 	} else if (!result->answer->ok) {
 		read_refusal(verb, result->answer, r);
 	} else {
-		r->answer.detail = span_str(result->answer->message);
+		r->detail = span_str(result->answer->message);
 		reads[verb](result->answer->doc, r);
 	}
 }
