@@ -32,7 +32,7 @@ setup_file() {
 @test "what starts foreign programs says what it leaves out; nothing else leaves it out" {
 	for unit in "$ROOT"/systemd/*.service; do
 		case ${unit##*/} in
-		prova-dispatch-exec@.service | prova-submit.service)
+		prova-dispatch-exec@.service | prova-prover@.service | prova-submit.service)
 			for word in PrivateDevices ProcSubset=pid MemoryDenyWriteExecute @resources; do
 				run -0 grep -E "^#.*$word" "$unit"
 				run ! grep -E "^[^#]*$word" "$unit"
