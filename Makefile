@@ -115,6 +115,17 @@ $(FZ)/bin/$1: $(FZ)/tests/fuzz/$1.o $(call uses,$(FZ),tests/fuzz/$1.c) $(FZ)/lib
 endef
 $(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$f)))
 
+# The Coordinator's protocol, row by row: programs that link the harness of the same directory.
+WIRES    := $(patsubst tests/wire/%.c,$(B)/tests/wire/%,$(wildcard tests/wire/wire_*.c))
+WIRE_OWN := $(patsubst %.c,$(B)/%.o,$(filter-out tests/wire/wire_%,$(wildcard tests/wire/*.c)))
+
+define wire_rule
+$(B)/tests/wire/$1: $(B)/tests/wire/$1.o $(WIRE_OWN) $(call uses,$(B),tests/wire/$1.c) $(B)/libcommon.a $(BINS)
+	@echo "  LINK $1"
+	@$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter-out $(BINS),$$^) -lcmocka $(PKG_LIBS)
+endef
+$(foreach w,$(notdir $(WIRES)),$(eval $(call wire_rule,$w)))
+
 # The protocol, simulated: the shipped objects, and a build whose rules can be left out.
 MODEL_USES := cmd/ledger.a cmd/task-fetch.a cmd/allocate.a cmd/dispatch-exec.a cmd/submit.a libcommon.a
 MUTANTS    := build/mutants
@@ -154,6 +165,7 @@ $(B)/tests/lint/tables: $(B)/tests/lint/tables.o $(B)/cmd/ledger/moves.o $(B)/li
 
 units: $(UNITS)
 replays: $(REPLAYS)
+wires: $(WIRES)
 tables: $(B)/tests/lint/tables
 
 check: $(UNITS) check-replay
@@ -200,4 +212,4 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: bench model model-mutants all units replays tables check check-replay fuzz where install uninstall clean
+.PHONY: bench model model-mutants all units replays wires tables check check-replay fuzz where install uninstall clean
