@@ -17,6 +17,7 @@ enum {
 	CONNECTION_BYTES	= 16384,	/* libmicrohttpd's memory for one connection: tokens may be long */
 	DRAIN_BYTES		= 256 << 20,	/* of a body too large, before we hang up */
 	BACKLOG			= 1024,
+	PIECE_BYTES		= 16384,
 	CONNECTIONS		= 1000,		/* where opts says nothing */
 };
 
@@ -433,14 +434,53 @@ add_header(struct MHD_Response *response, const char *line)
 	MHD_add_response_header(response, name, colon + 1 + strspn(colon + 1, " "));
 }
 
+/* A body that is sent piece by piece. */
+struct pieces {
+	struct buf	 body;
+	size_t		 end;		/* where it is cut off */
+};
+
+static ssize_t
+next_piece(void *arg, uint64_t at, char *out, size_t max)
+{
+	struct pieces *p = arg;
+	size_t n = at < p->end ? MIN2(max, p->end - (size_t)at) : 0;
+
+	if (!n)
+		return p->end < p->body.n ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
+	memcpy(out, p->body.p + at, n);
+	return (ssize_t)n;
+}
+
+static void
+free_pieces(void *arg)
+{
+	struct pieces *p = arg;
+
+	buf_free(&p->body);
+	free(p);
+}
+
+static struct MHD_Response *
+in_pieces(enum httpd_form form, struct span body)
+{
+	struct pieces *p = xzalloc(sizeof *p);
+
+	buf_put(&p->body, body.p, body.n);
+	p->end = form == HTTPD_HALF ? body.n / 2 : body.n;
+	return MHD_create_response_from_callback(form == HTTPD_HALF ? body.n : MHD_SIZE_UNKNOWN, PIECE_BYTES,
+	    next_piece, p, free_pieces);
+}
+
 void
-httpd_answer(struct httpd_req *r, unsigned status, const char *content_type,
+httpd_answer_as(struct httpd_req *r, enum httpd_form form, unsigned status, const char *content_type,
     const char *const *extra, struct span body)
 {
 	if (r->response || r->aborted)
 		bug("answered twice: %s", r->path);
 	r->status = status;
-	r->response = MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_MUST_COPY);
+	r->response = form == HTTPD_WHOLE || !body.n ?
+	    MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_MUST_COPY) : in_pieces(form, body);
 	if (!r->response)
 		die(EXIT_SYSTEM, "libmicrohttpd: out of memory");
 	if (content_type)
@@ -450,6 +490,13 @@ httpd_answer(struct httpd_req *r, unsigned status, const char *content_type,
 	let_go_of_body(r);
 	if (r->suspended)
 		resume(r);
+}
+
+void
+httpd_answer(struct httpd_req *r, unsigned status, const char *content_type,
+    const char *const *extra, struct span body)
+{
+	httpd_answer_as(r, HTTPD_WHOLE, status, content_type, extra, body);
 }
 
 void

@@ -43,6 +43,14 @@ void	*httpd_get(const struct httpd_req *);
 /* Answer, once.  content_type NULL: none.  extra: NULL-ended "Name: value" or NULL.  Copies body. */
 void	httpd_answer(struct httpd_req *, unsigned status, const char *content_type,
 	    const char *const *extra, struct span body);
+/* The same in another form. */
+enum httpd_form {
+	HTTPD_WHOLE,		/* with its length: what httpd_answer does */
+	HTTPD_CHUNKED,		/* without: in chunks, as Go's server sends what is long */
+	HTTPD_HALF,		/* with its length, but cut off after a half (faults on demand) */
+};
+void	httpd_answer_as(struct httpd_req *, enum httpd_form, unsigned status, const char *content_type,
+	    const char *const *extra, struct span body);
 /* Close the connection without an answer (faults on demand). */
 void	httpd_abort(struct httpd_req *);
 

@@ -20,6 +20,8 @@ rpc() {
 	run -100 prova-devnet --listen
 	run -100 prova-devnet operand
 	run -100 prova-devnet --attempts 0
+	run -100 prova-devnet --listen 127.0.0.1:0 --l2-listen 127.0.0.1:0 --fault all:nonsense:1
+	assert_output --partial "--fault all:nonsense:1"
 	run -100 prova-devnet --listen 127.0.0.1:0 --l2-listen 127.0.0.1:0 --traces /nonexistent
 	assert_output --partial /nonexistent
 }
@@ -86,6 +88,54 @@ rpc() {
 	hash=$(jq -r .header.hash "$traces/sp_b3_chunk10_block_529.json")
 	rpc scroll_getBlockTraceByNumberOrHash "[\"$hash\"]" >got
 	assert_equal "$(jq -S .result got | sha256sum)" "$(jq -S . "$traces/sp_b3_chunk10_block_529.json" | sha256sum)"
+}
+
+@test "what is long comes in chunks, as from the real one" {
+	start_devnet
+	run -0 curl -sSi "http://127.0.0.1:$COORDINATOR/coordinator/v1/challenge"
+	assert_output --partial "Content-Length: "
+	run -0 curl -sSi -d '{"id":1,"method":"scroll_getBlockTraceByNumberOrHash","params":["0x1"]}' "http://127.0.0.1:$L2"
+	assert_output --partial "Transfer-Encoding: chunked"
+	run -0 curl -sSi "http://127.0.0.1:$COORDINATOR/coordinator/v1/challenge/"
+	assert_line --partial "301 Moved Permanently"
+	assert_line --partial "Location: /coordinator/v1/challenge"
+	run -0 curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:$COORDINATOR/coordinator/v1/challeng%65"
+	assert_output 200
+	run -0 curl -sS -o /dev/null -w '%{http_code}' -I "http://127.0.0.1:$COORDINATOR/coordinator/v1/challenge"
+	assert_output 404
+}
+
+# status_of FAULT: what curl says of a challenge or an L2 call: HTTP status and exit status
+status_of() {
+	local url=http://127.0.0.1:$COORDINATOR/coordinator/v1/$1
+	shift
+	curl -sS -m 20 -o got -w '%{http_code}' "$@" "$url" 2>/dev/null || echo " $?"
+}
+
+@test "faults are done, and counted" {
+	start_devnet --fault challenge:status=503:1 --fault login:drop:1 --fault get_task:expired:1 --fault submit_proof:internal:1 --fault l2:null:1
+	assert_equal "$(status_of challenge)" 503
+	assert_equal "$(status_of login -d '{}')" "000 52"
+	assert_equal "$(status_of get_task -d '{}')" 200
+	assert_equal "$(cat got)" '{"errcode":50001,"errmsg":"token is expired","data":null}'
+	assert_equal "$(status_of submit_proof -d '{}')" 200
+	assert_equal "$(jq .errcode got)" 20003
+	assert_equal "$(rpc eth_blockNumber '[]')" '{"jsonrpc":"2.0","id":1,"result":null}'
+	run -0 curl -sS "http://127.0.0.1:$COORDINATOR/devnet/stats"
+	assert_equal "$(jq -c .faults <<<"$output")" \
+		'{"challenge:status=503:1":1,"login:drop:1":1,"get_task:expired:1":1,"submit_proof:internal:1":1,"l2:null:1":1}'
+	stop devnet
+	rm ports
+	start_devnet --fault challenge:half:1 --fault login:lost:1 --fault get_task:garbage:1 --fault l2:delay=0.3:1
+	assert_equal "$(status_of challenge)" "200 18"
+	assert_equal "$(status_of login -d '{}')" "000 52"
+	assert_equal "$(status_of get_task -d '{}')" 200
+	assert_regex "$(cat got)" '^<html>'
+	run -28 curl -sS -m 0.05 -d '{"id":1,"method":"eth_blockNumber"}' "http://127.0.0.1:$L2"
+	assert_equal "$(rpc eth_blockNumber '[]' | jq -r .result)" 0xc
+	run -0 curl -sS "http://127.0.0.1:$COORDINATOR/devnet/stats"
+	assert_equal "$(jq -c .faults.\"l2:delay=0.3:1\" <<<"$output")" 2
+	assert_equal "$(jq -c .refused <<<"$output")" '{"TOKEN_BAD":1}'
 }
 
 @test "it ends by SIGTERM with 0" {

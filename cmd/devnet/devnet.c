@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cmd/devnet/coordinator.h"
+#include "cmd/devnet/faults.h"
 #include "cmd/devnet/l2node.h"
 #include "cmd/devnet/report.h"
 #include "common/clock.h"
@@ -17,6 +18,16 @@ enum {
 	PROOF_BYTES	= 64 << 20,
 	RPC_BYTES	= 1 << 20,
 	IDLE_S		= 120,
+	CHUNKED_BYTES	= 2048,		/* what is longer Go's server sends in chunks */
+};
+
+/* An answer that is held back. */
+struct held {
+	struct devnet		*devnet;
+	struct httpd_req	*request;
+	struct desk_reply	 reply;
+	struct fate		 fate;
+	struct loop_timer	 timer;
 };
 
 struct devnet {
@@ -26,24 +37,82 @@ struct devnet {
 	struct blocks		 blocks;
 	struct tasks		 tasks;
 	struct coordinator	 coordinator;
+	struct faults		 faults;
 	struct loop_timer	 cron;
 	char			*stats;		/* the last text written */
 };
+
+/* --- answers, and what may happen to them --------------------------------------------- */
+
+static void
+send_reply(struct httpd_req *r, const struct fate *fate, const struct desk_reply *reply)
+{
+	struct desk_headers headers;
+	enum httpd_form form = fate->kind == FAULT_HALF ? HTTPD_HALF : reply->body.n > CHUNKED_BYTES ? HTTPD_CHUNKED : HTTPD_WHOLE;
+
+	if (fate->kind == FAULT_DROP || fate->kind == FAULT_LOST)
+		httpd_abort(r);
+	else
+		httpd_answer_as(r, form, reply->status, reply->content_type, desk_headers(reply, &headers), SPAN_OF(&reply->body));
+}
+
+static void
+free_held(struct held *h)
+{
+	loop_timer(h->devnet->loop, &h->timer, 0);
+	desk_reply_free(&h->reply);
+	free(h);
+}
+
+static void
+on_late(void *arg)
+{
+	struct held *h = arg;
+
+	send_reply(h->request, &h->fate, &h->reply);
+	free_held(h);
+}
+
+/* The peer did not wait for it. */
+static void
+on_gone(void *arg, struct httpd_req *r)
+{
+	if (httpd_get(r))
+		free_held(httpd_get(r));
+}
+
+/* Takes the reply. */
+static void
+finish(struct devnet *d, struct httpd_req *r, const struct fate *fate, struct desk_reply *reply)
+{
+	if (!fate->delay_ms) {
+		send_reply(r, fate, reply);
+		desk_reply_free(reply);
+		return;
+	}
+	struct held *h = xzalloc(sizeof *h);
+	*h = (struct held){ .devnet = d, .request = r, .reply = *reply, .fate = *fate, .timer = { .fn = on_late, .arg = h } };
+	httpd_set(r, h);
+	loop_timer(d->loop, &h->timer, clock_ms() + fate->delay_ms);
+}
 
 /* --- the Coordinator's door ------------------------------------------------------- */
 
 static void
 serve_coordinator(struct devnet *d, struct httpd_req *r)
 {
-	struct desk_reply reply;
-	struct desk_headers headers;
+	struct desk_reply reply = DESK_REPLY;
+	struct fate fate = { 0 };
+	enum coord_call call = COORD_CHALLENGE;
 
-	coordinator_answer(&d->coordinator, &(struct desk_ask){
-		.method = httpd_method(r), .path = httpd_path(r), .content_type = httpd_header(r, "Content-Type"),
-		.authorization = httpd_header(r, "Authorization"), .query_token = httpd_query(r, "token"),
-		.cookies = httpd_header(r, "Cookie"), .body = httpd_body(r) }, &reply);
-	httpd_answer(r, reply.status, reply.content_type, desk_headers(&reply, &headers), SPAN_OF(&reply.body));
-	desk_reply_free(&reply);
+	if (coord_route(httpd_method(r), httpd_path(r), &call))
+		fate = faults_draw(&d->faults, call);
+	if (fate.kind != FAULT_DROP && !faults_reply(&fate, call, &reply))
+		coordinator_answer(&d->coordinator, &(struct desk_ask){
+			.method = httpd_method(r), .path = httpd_path(r), .content_type = httpd_header(r, "Content-Type"),
+			.authorization = httpd_header(r, "Authorization"), .query_token = httpd_query(r, "token"),
+			.cookies = httpd_header(r, "Cookie"), .body = httpd_body(r) }, &reply);
+	finish(d, r, &fate, &reply);
 }
 
 static void
@@ -55,7 +124,7 @@ serve_report(struct devnet *d, struct httpd_req *r)
 	bool known = true;
 
 	if (strcmp(path, "/devnet/stats") == 0)
-		report_stats(&d->coordinator, &text);
+		report_stats(&d->coordinator, &d->faults, &text);
 	else
 		known = strncmp(path, task, sizeof task - 1) == 0 &&
 		    report_task(&d->coordinator, path + sizeof task - 1, &text);
@@ -80,15 +149,18 @@ static void
 on_l2(void *arg, struct httpd_req *r)
 {
 	struct devnet *d = arg;
-	struct buf text = { 0 };
+	struct desk_reply reply;
 
 	if (strcmp(httpd_method(r), "POST") != 0) {
 		httpd_answer(r, 405, "text/plain", NULL, SPAN("method not allowed\n"));
 		return;
 	}
-	l2node_answer(&d->blocks, httpd_body(r), &text);
-	httpd_answer(r, 200, "application/json", NULL, SPAN_OF(&text));
-	buf_free(&text);
+	struct fate fate = faults_draw(&d->faults, FAULT_L2);
+	if (!faults_reply(&fate, FAULT_L2, &reply)) {
+		reply = (struct desk_reply){ .status = 200, .content_type = "application/json" };
+		l2node_answer(&d->blocks, fate.kind, httpd_body(r), &reply.body);
+	}
+	finish(d, r, &fate, &reply);
 }
 
 /* --- files that tell about us ---------------------------------------------------------- */
@@ -120,7 +192,7 @@ write_stats(struct devnet *d)
 {
 	struct buf text = { 0 };
 
-	report_stats(&d->coordinator, &text);
+	report_stats(&d->coordinator, &d->faults, &text);
 	if (!d->stats || strcmp(d->stats, buf_cstr(&text)) != 0) {
 		write_file(d->options->stats, SPAN_OF(&text));
 		free(d->stats);
@@ -161,14 +233,18 @@ make_world(struct devnet *d)
 		die(EXIT_USAGE, "%s", why);
 	coordinator_init(&d->coordinator, &(struct coordinator_opts){
 		.secret = SECRET, .life_s = o->token_life_s, .fork = o->fork, .mock_verifier = o->mock_verifier,
-		.blocked = o->blocked }, &d->tasks, o->seed);
+		.blocked = o->blocked.texts }, &d->tasks, o->seed);
+	d->faults.seed = o->seed;
+	for (size_t i = 0; i < o->faults.n; i++)
+		if (!faults_add(&d->faults, o->faults.texts[i], why))
+			die(EXIT_USAGE, "%s", why);
 }
 
 static struct httpd *
 open_door(struct devnet *d, const char *listen, size_t max_body, httpd_fn *handler)
 {
 	struct httpd *door = httpd_new(d->loop, &(struct httpd_opts){
-		.listen = listen, .max_body = max_body, .idle_s = IDLE_S, .handler = handler, .arg = d });
+		.listen = listen, .max_body = max_body, .idle_s = IDLE_S, .handler = handler, .gone = on_gone, .arg = d });
 
 	if (!door)
 		die_sys("cannot listen at %s", listen);
@@ -192,6 +268,7 @@ devnet_run(const struct options *o)
 	httpd_free(&d.front);
 	httpd_free(&d.l2);
 	coordinator_free(&d.coordinator);
+	faults_free(&d.faults);
 	tasks_free(&d.tasks);
 	blocks_free(&d.blocks);
 	free(d.stats);

@@ -13,6 +13,7 @@ enum { E_PARSE = -32700, E_REQUEST = -32600, E_METHOD = -32601, E_PARAMS = -3260
 struct call {
 	const struct blocks	*blocks;
 	const struct json	*params;
+	enum fault_kind		 fault;
 	struct buf		*out;
 	int			 error;
 	char			 message[160];
@@ -40,7 +41,7 @@ head(const struct call *c)
 
 /* A block by hash, number ("0x1f" or 31), tag, or an object that has one of them. */
 static const struct block *
-find(struct call *c, const struct json *which)
+find_rightly(const struct call *c, const struct json *which)
 {
 	uint8_t hash[HASH_BYTES];
 	uint64_t number;
@@ -57,6 +58,17 @@ find(struct call *c, const struct json *which)
 	if (num_quantity(text, &number) || json_u64(which, &number))
 		return blocks_by_number(c->blocks, number);
 	return NULL;
+}
+
+/* On demand the one before it, or for the first the last. */
+static const struct block *
+find(const struct call *c, const struct json *which)
+{
+	const struct block *b = find_rightly(c, which);
+
+	if (!b || c->fault != FAULT_WRONG_BLOCK)
+		return b;
+	return b > c->blocks->all ? b - 1 : &c->blocks->all[c->blocks->n - 1];
 }
 
 static void
@@ -137,9 +149,9 @@ put_error(struct buf *out, int error, const char *message)
 }
 
 static void
-answer_one(const struct blocks *bs, const struct json *request, struct buf *out)
+answer_one(const struct blocks *bs, enum fault_kind fault, const struct json *request, struct buf *out)
 {
-	struct call c = { .blocks = bs, .params = json_get(request, "params"), .out = out };
+	struct call c = { .blocks = bs, .fault = fault, .params = json_get(request, "params"), .out = out };
 	struct span method = json_str(request, "method");
 
 	buf_puts(out, "{\"jsonrpc\":\"2.0\",\"id\":");
@@ -150,7 +162,12 @@ answer_one(const struct blocks *bs, const struct json *request, struct buf *out)
 	}
 	size_t before = out->n;
 	buf_puts(out, ",\"result\":");
-	invoke(&c, method);
+	if (fault == FAULT_NULL_RESULT)
+		buf_puts(out, "null");
+	else if (fault == FAULT_ERROR)
+		fail(&c, E_SERVER, "header not found");
+	else
+		invoke(&c, method);
 	if (c.error) {
 		out->n = before;
 		put_error(out, c.error, c.message);
@@ -160,7 +177,7 @@ answer_one(const struct blocks *bs, const struct json *request, struct buf *out)
 }
 
 void
-l2node_answer(const struct blocks *bs, struct span body, struct buf *out)
+l2node_answer(const struct blocks *bs, enum fault_kind fault, struct span body, struct buf *out)
 {
 	char why[128];
 	struct json *request = json_parse(body, BODY_MAX, why);
@@ -171,11 +188,11 @@ l2node_answer(const struct blocks *bs, struct span body, struct buf *out)
 	} else if (json_is_array(request)) {
 		for (size_t i = 0; i < json_size(request); i++) {
 			buf_putc(out, i ? ',' : '[');
-			answer_one(bs, json_at(request, i), out);
+			answer_one(bs, fault, json_at(request, i), out);
 		}
 		buf_puts(out, json_size(request) ? "]" : "[]");
 	} else {
-		answer_one(bs, request, out);
+		answer_one(bs, fault, request, out);
 	}
 	buf_putc(out, '\n');
 	json_free(&request);

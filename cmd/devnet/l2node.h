@@ -3,8 +3,9 @@
 #define PROVA_DEVNET_L2NODE_H
 
 #include "cmd/devnet/blocks.h"
+#include "cmd/devnet/faults.h"
 
-/* The answer to a body (one call or a batch of them), appended. */
-void	l2node_answer(const struct blocks *, struct span body, struct buf *out);
+/* The answer to a body (one call or a batch of them), appended; the faults of an L2 node are done in it. */
+void	l2node_answer(const struct blocks *, enum fault_kind, struct span body, struct buf *out);
 
 #endif

@@ -34,6 +34,7 @@ static const struct {
 	{ "token-life",		"seconds",	SECONDS,	offsetof(struct options, token_life_s) },
 	{ "attempts",		"number",	COUNT,		offsetof(struct options, attempts) },
 	{ "block",		"key",		LIST,		offsetof(struct options, blocked) },
+	{ "fault",		"endpoint:kind:rate", LIST,	offsetof(struct options, faults) },
 	{ "same-task-twice",	NULL,		FLAG,		offsetof(struct options, same_task_twice) },
 	{ "mock-verifier",	NULL,		FLAG,		offsetof(struct options, mock_verifier) },
 };
@@ -86,11 +87,11 @@ set_number(enum kind kind, struct span text, uint64_t *out)
 }
 
 static void
-add_blocked(struct options *o, const char *key)
+add(struct option_list *l, const char *text)
 {
-	o->blocked = xrealloc(o->blocked, (o->nblocked + 2) * sizeof *o->blocked);
-	o->blocked[o->nblocked++] = key;
-	o->blocked[o->nblocked] = NULL;
+	l->texts = xrealloc(l->texts, (l->n + 2) * sizeof *l->texts);
+	l->texts[l->n++] = text;
+	l->texts[l->n] = NULL;
 }
 
 static void
@@ -103,7 +104,7 @@ set(struct options *o, size_t i, const char *text)
 	else if (table[i].kind == TEXT)
 		*(const char **)at = text;
 	else if (table[i].kind == LIST)
-		add_blocked(o, text);
+		add(at, text);
 	else if (!set_number(table[i].kind, span_str(text), at))
 		wrong("--%s: not a number: %s", table[i].name, text);
 }
@@ -151,5 +152,6 @@ options_read(struct options *o, int argc, char **argv)
 void
 options_free(struct options *o)
 {
-	free(o->blocked);
+	free(o->blocked.texts);
+	free(o->faults.texts);
 }

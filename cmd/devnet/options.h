@@ -10,8 +10,10 @@ struct options {
 	uint64_t	 collection_ms, cron_ms, token_life_s;
 	const char	*traces, *task_dir, *ports, *stats, *fork;
 	bool		 same_task_twice, mock_verifier;
-	const char	**blocked;		/* NULL-ended, or NULL */
-	size_t		 nblocked;
+	struct option_list {
+		const char	**texts;	/* NULL-ended, or NULL */
+		size_t		 n;
+	} blocked, faults;
 };
 
 /* -h and -V end the process with 0, a wrong call with 100. */

@@ -20,7 +20,7 @@ put_type(const struct tasks *t, uint64_t type, struct buf *out)
 }
 
 void
-report_stats(const struct coordinator *c, struct buf *out)
+report_stats(const struct coordinator *c, const struct faults *faults, struct buf *out)
 {
 	const struct tasks *t = c->tasks;
 
@@ -36,7 +36,9 @@ report_stats(const struct coordinator *c, struct buf *out)
 		json_put_str(out, span_str(c->refusals[i].text), false);
 		buf_printf(out, ":%" PRIu64, c->refusals[i].n);
 	}
-	buf_puts(out, "}}\n");
+	buf_puts(out, "},\"faults\":");
+	faults_report(faults, out);
+	buf_puts(out, "}\n");
 }
 
 bool

@@ -144,7 +144,7 @@ put_rpc_result(struct world *w, const char *request, struct buf *out)
 	static const char head[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":";
 	struct buf text = { 0 };
 
-	l2node_answer(&w->blocks, span_str(request), &text);
+	l2node_answer(&w->blocks, FAULT_NONE, span_str(request), &text);
 	assert_memory_equal(text.p, head, sizeof head - 1);
 	buf_put(out, text.p + sizeof head - 1, text.n - sizeof head - 1);
 	buf_free(&text);
@@ -252,7 +252,7 @@ chunks_batches_and_the_bundle_are_proved(void **state)
 	tasks_cron(&w->tasks);
 	assert_int_equal(fetch(&p, TYPE_BUNDLE), COORD_DONE);
 	assert_int_equal(prove_and_post(&p), COORD_V_ACCEPTED);
-	report_stats(&w->coordinator, &stats);
+	report_stats(&w->coordinator, &(struct faults){ 0 }, &stats);
 	assert_non_null(strstr(buf_cstr(&stats), "\"chunks\":{\"total\":4,\"unassigned\":0,\"assigned\":0,\"verified\":4,\"failed\":0}"));
 	assert_non_null(strstr(buf_cstr(&stats), "\"accepted_total\":7"));
 	buf_free(&stats);
@@ -394,7 +394,7 @@ the_node_answers_as_a_node(void **state)
 
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		buf_reset(&out);
-		l2node_answer(&w->blocks, span_str(cases[i].request), &out);
+		l2node_answer(&w->blocks, FAULT_NONE, span_str(cases[i].request), &out);
 		assert_string_equal(buf_cstr(&out), cases[i].answer);
 	}
 	buf_free(&out);
@@ -437,6 +437,78 @@ a_task_is_reported(void **state)
 	leave(&p);
 }
 
+static void
+faults_are_read_strictly(void **state)
+{
+	static const char *const good[] = {
+		"all:delay=0.5:1", "l2:wrong-block:0.25", "get_task:expired:0", "all:internal:1", "login:status=503:0.000001",
+		"challenge:drop:1", "submit_proof:half:0.5", "all:status:1",
+	}, *const bad[] = {
+		"", "all", "all:drop", "all:drop:", "all:drop:1.1", "all:drop:-1", "all:drop:1:1", "nowhere:drop:1", "l2:expired:1",
+		"login:wrong-block:1", "all:nothing:1", "all::1", "all:drop=1:1", "all:status=200:1", "all:status=x:1", "all:delay=:1",
+	};
+	struct faults f = { 0 };
+	char why[256];
+
+	for (size_t i = 0; i < NELEM(good); i++)
+		assert_true(faults_add(&f, good[i], why));
+	for (size_t i = 0; i < NELEM(bad); i++) {
+		snprintf(why, sizeof why, "-");
+		assert_false(faults_add(&f, bad[i], why));
+		assert_non_null(strstr(why, "--fault"));
+	}
+	assert_int_equal(f.nlist, NELEM(good));
+	assert_int_equal(f.list[0].value, 500);
+	assert_int_equal(f.list[3].places, 1 << COORD_GET_TASK | 1 << COORD_SUBMIT);
+	faults_free(&f);
+}
+
+static void
+faults_depend_on_the_seed_and_the_count_alone(void **state)
+{
+	struct faults a = { .seed = 3 }, b = { .seed = 3 };
+	char why[256];
+	unsigned hit = 0;
+
+	assert_true(faults_add(&a, "get_task:drop:0.3", why) && faults_add(&a, "all:delay=2:0.5", why));
+	assert_true(faults_add(&b, "get_task:drop:0.3", why) && faults_add(&b, "all:delay=2:0.5", why));
+	for (int i = 0; i < 1000; i++) {
+		struct fate x = faults_draw(&a, COORD_GET_TASK), y;
+		if (i % 3 == 0)
+			faults_draw(&b, FAULT_L2);
+		y = faults_draw(&b, COORD_GET_TASK);
+		assert_true(x.kind == y.kind && x.delay_ms == y.delay_ms);
+		hit += x.kind == FAULT_DROP;
+	}
+	assert_in_range(hit, 240, 360);
+	assert_int_equal(a.list[0].n, hit);
+	assert_int_equal(faults_draw(&a, COORD_LOGIN).kind, FAULT_NONE);
+	faults_free(&a);
+	faults_free(&b);
+}
+
+static void
+a_node_can_be_wrong(void **state)
+{
+	static const struct {
+		enum fault_kind fault;
+		const char *number, *member;
+	} cases[] = {
+		{ FAULT_NONE, "\"number\":\"0x3\"", "result" }, { FAULT_WRONG_BLOCK, "\"number\":\"0x2\"", "result" },
+		{ FAULT_NULL_RESULT, "\"result\":null}", "result" }, { FAULT_ERROR, "header not found", "error" },
+	};
+	struct world *w = *state;
+	struct buf out = { 0 };
+
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		buf_reset(&out);
+		l2node_answer(&w->blocks, cases[i].fault, SPAN("{\"id\":1,\"method\":\"eth_getBlockByNumber\",\"params\":[\"0x3\"]}"), &out);
+		assert_non_null(strstr(buf_cstr(&out), cases[i].number));
+		assert_non_null(strstr(buf_cstr(&out), cases[i].member));
+	}
+	buf_free(&out);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int
@@ -454,6 +526,9 @@ main(void)
 		TEST(the_node_answers_as_a_node),
 		TEST(a_block_is_its_header_and_no_transactions),
 		TEST(a_task_is_reported),
+		TEST(faults_are_read_strictly),
+		TEST(faults_depend_on_the_seed_and_the_count_alone),
+		TEST(a_node_can_be_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,13 +74,23 @@ tell(struct world *w, struct httpd_req *r)
 	buf_free(&b);
 }
 
+/* The body comes back in a form. */
+static void
+form(struct world *w, struct httpd_req *r)
+{
+	bool half = strcmp(httpd_path(r), "/half") == 0;
+
+	httpd_answer_as(r, half ? HTTPD_HALF : HTTPD_CHUNKED, 200, "text/plain", NULL, httpd_body(r));
+}
+
 static void
 serve(void *arg, struct httpd_req *r)
 {
 	static const struct {
 		const char *path;
 		void (*fn)(struct world *, struct httpd_req *);
-	} paths[] = { { "/echo", echo }, { "/hold", hold }, { "/drop", drop }, { "/redirect", redirect }, { "/tell", tell } };
+	} paths[] = { { "/echo", echo }, { "/hold", hold }, { "/drop", drop }, { "/redirect", redirect }, { "/tell", tell },
+	    { "/chunked", form }, { "/half", form } };
 	struct world *w = arg;
 
 	w->handled++;
@@ -215,6 +225,26 @@ headers_and_query_arrive_and_nothing_else_is_added(void **state)
 	memset(big, 'x', BODY_MAX);
 	fetch(w, (struct http_req){ .method = "PUT", .body = { big, BODY_MAX } }, "/tell");
 	assert_string_equal(buf_cstr(&w->body), "PUT /tell - - - -");
+	free(big);
+}
+
+static void
+answers_come_in_chunks_or_are_cut_off(void **state)
+{
+	struct world *w = *state;
+	uint8_t *big = xmalloc(BODY_MAX);
+
+	memset(big, 'x', BODY_MAX);
+	fetch(w, (struct http_req){ .body = { big, BODY_MAX } }, "/chunked");
+	assert_int_equal(w->fail, HTTP_OK);
+	assert_true(span_eq(SPAN_OF(&w->body), (struct span){ big, BODY_MAX }));
+	fetch(w, (struct http_req){ .method = "POST" }, "/chunked");
+	assert_int_equal(w->fail, HTTP_OK);
+	assert_int_equal(w->body.n, 0);
+	fetch(w, (struct http_req){ .body = { big, BODY_MAX } }, "/half");
+	assert_int_equal(w->fail, HTTP_NO_ANSWER);
+	fetch(w, (struct http_req){ .body = SPAN("xy") }, "/half");
+	assert_int_equal(w->fail, HTTP_NO_ANSWER);
 	free(big);
 }
 
@@ -480,6 +510,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_body_goes_there_and_back),
 		TEST(headers_and_query_arrive_and_nothing_else_is_added),
+		TEST(answers_come_in_chunks_or_are_cut_off),
 		TEST(redirects_are_not_followed),
 		TEST(a_request_may_be_answered_later),
 		TEST(a_peer_that_goes_away_is_noticed_while_it_waits),
