@@ -284,6 +284,7 @@ door_new(const struct door_opts *o)
 	d->court = court_new(&court);
 	d->timer = (struct loop_timer){ .fn = on_timer, .arg = d };
 	loop_last(o->loop, at_last, d);
+	diag(DIAG_INFO, "listening", "port=%u", httpd_port(d->httpd));
 	return d;
 }
 
