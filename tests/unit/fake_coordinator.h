@@ -27,6 +27,15 @@ struct fake_coordinator {
 	uint64_t	 height;
 	enum how	 how;
 	struct coord_proof proof;		/* the last one */
+	/* so many requests of this call get this answer */
+	struct {
+		unsigned	 times;
+		enum coord_call	 call;
+		unsigned	 status;
+		const char	*type;
+		struct span	 body;
+	} say;
+	struct buf	 heard[COORD_SUBMIT + 1];	/* the last body of each call */
 };
 
 static const struct span fake_secret = { (const uint8_t *)"secret", 6 };
@@ -39,7 +48,7 @@ fake_say(struct httpd_req *r, struct buf *b)
 }
 
 static void
-fake_refuse(struct httpd_req *r, enum coord_text text, const char *inserted)
+fake_no(struct httpd_req *r, enum coord_text text, const char *inserted)
 {
 	struct buf b = { 0 };
 
@@ -84,7 +93,7 @@ fake_login(struct fake_coordinator *f, struct httpd_req *r)
 	if (ok)
 		fake_token(f, r, f->life_s);
 	else
-		fake_refuse(r, COORD_T_LOGIN_CHECK, "auth message verify failure");
+		fake_no(r, COORD_T_LOGIN_CHECK, "auth message verify failure");
 	coord_login_free(&l);
 	buf_free(&why);
 }
@@ -130,15 +139,15 @@ fake_work(struct fake_coordinator *f, struct httpd_req *r, bool submit)
 	struct buf b = { 0 };
 
 	if (f->expired && f->expired--) {
-		fake_refuse(r, COORD_T_TOKEN_EXPIRED, NULL);
+		fake_no(r, COORD_T_TOKEN_EXPIRED, NULL);
 		return;
 	}
 	switch (f->how) {
-	case HOW_EMPTY:		fake_refuse(r, COORD_T_TASK_EMPTY, NULL); break;
-	case HOW_ASSIGNED:	fake_refuse(r, COORD_T_TASK_CHECK, "prover with publicKey 02 is already assigned a task. ProverName: a, ProverVersion: b"); break;
-	case HOW_REFUSED:	fake_refuse(r, COORD_T_TASK_INTERNAL, NULL); break;
-	case HOW_TWICE:		fake_refuse(r, COORD_T_SUBMIT_FAILED, COORD_TWICE); break;
-	case HOW_NO_TASK:	fake_refuse(r, COORD_T_SUBMIT_FAILED, COORD_NO_SUCH_TASK); break;
+	case HOW_EMPTY:		fake_no(r, COORD_T_TASK_EMPTY, NULL); break;
+	case HOW_ASSIGNED:	fake_no(r, COORD_T_TASK_CHECK, "prover with publicKey 02 is already assigned a task. ProverName: a, ProverVersion: b"); break;
+	case HOW_REFUSED:	fake_no(r, COORD_T_TASK_INTERNAL, NULL); break;
+	case HOW_TWICE:		fake_no(r, COORD_T_SUBMIT_FAILED, COORD_TWICE); break;
+	case HOW_NO_TASK:	fake_no(r, COORD_T_SUBMIT_FAILED, COORD_NO_SUCH_TASK); break;
 	case HOW_HTML:		fake_text(r, 200, "text/html", "<html><body>Welcome to nginx</body></html>"); break;
 	case HOW_HALF:		fake_text(r, 200, "application/json", "{\"errcode\":0,\"errmsg\":\"\",\"data\":{\"uu"); break;
 	case HOW_HUGE:		fake_huge(r); break;
@@ -183,6 +192,17 @@ fake_request(void *arg, struct httpd_req *r)
 		fake_text(r, 200, "application/json", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"0x2a\"}");
 		return;
 	}
+	buf_reset(&f->heard[call]);
+	buf_put(&f->heard[call], httpd_body(r).p, httpd_body(r).n);
+	f->challenges += call == COORD_CHALLENGE && f->say.times && f->say.call == call;
+	f->logins += call == COORD_LOGIN && f->say.times && f->say.call == call;
+	f->tasks += call == COORD_GET_TASK;
+	f->submits += call == COORD_SUBMIT;
+	if (f->say.times && f->say.call == call) {
+		f->say.times--;
+		httpd_answer(r, f->say.status, f->say.type, NULL, f->say.body);
+		return;
+	}
 	if (call == COORD_CHALLENGE) {
 		fake_challenge(f, r);
 		return;
@@ -191,8 +211,6 @@ fake_request(void *arg, struct httpd_req *r)
 		fake_login(f, r);
 		return;
 	}
-	f->tasks += call == COORD_GET_TASK;
-	f->submits += call == COORD_SUBMIT;
 	fake_read(f, r, call == COORD_SUBMIT);
 	fake_work(f, r, call == COORD_SUBMIT);
 }
@@ -210,6 +228,8 @@ static void
 fake_coordinator_stop(struct fake_coordinator *f)
 {
 	coord_proof_free(&f->proof);
+	for (size_t i = 0; i < NELEM(f->heard); i++)
+		buf_free(&f->heard[i]);
 	httpd_free(&f->httpd);
 }
 

@@ -45,7 +45,7 @@ assert_hex(const uint8_t *p, size_t n, const char *want)
 }
 
 static void
-the_published_logins_have_their_digests_and_signatures(void **state)
+v1_v2_logins_have_their_digests_and_signatures(void **state)
 {
 	struct coord_login l;
 	struct ecsig_key key;
@@ -340,7 +340,7 @@ very_deep_bodies_are_refused(void **state)
 }
 
 static void
-versions_are_compared_as_the_coordinator_does(void **state)
+v6_versions_are_compared_as_the_coordinator_does(void **state)
 {
 	static const struct {
 		const char *version, *min;
@@ -383,7 +383,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_published_logins_have_their_digests_and_signatures),
+		cmocka_unit_test(v1_v2_logins_have_their_digests_and_signatures),
 		cmocka_unit_test(provers_that_name_a_type_but_sign_without_it_are_known),
 		cmocka_unit_test(signature_texts_are_read_leniently),
 		cmocka_unit_test(a_login_that_is_asked_is_the_login_that_is_taken),
@@ -396,7 +396,7 @@ main(void)
 		cmocka_unit_test(bodies_are_bound_with_the_words_of_go),
 		cmocka_unit_test(missing_members_are_named),
 		cmocka_unit_test(very_deep_bodies_are_refused),
-		cmocka_unit_test(versions_are_compared_as_the_coordinator_does),
+		cmocka_unit_test(v6_versions_are_compared_as_the_coordinator_does),
 		cmocka_unit_test(block_hashes_are_found_in_a_chunk_task),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

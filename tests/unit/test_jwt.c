@@ -25,7 +25,7 @@ verify(const char *token, uint64_t now_s, struct buf *claims, struct buf *why)
 }
 
 static void
-the_published_tokens_verify(void **state)
+v3_published_tokens_verify(void **state)
 {
 	struct buf claims = { 0 }, why = { 0 };
 
@@ -38,7 +38,7 @@ the_published_tokens_verify(void **state)
 }
 
 static void
-the_published_token_is_made_again(void **state)
+v3_a_published_token_is_made_again(void **state)
 {
 	struct buf token = { 0 };
 
@@ -143,8 +143,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_published_tokens_verify),
-		cmocka_unit_test(the_published_token_is_made_again),
+		cmocka_unit_test(v3_published_tokens_verify),
+		cmocka_unit_test(v3_a_published_token_is_made_again),
 		cmocka_unit_test(a_token_ends_with_its_last_second),
 		cmocka_unit_test(each_refusal_has_its_words),
 		cmocka_unit_test(dates_are_judged_as_the_libraries_do),

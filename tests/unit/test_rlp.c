@@ -96,7 +96,7 @@ lengths_change_form_at_55_bytes(void **state)
 }
 
 static void
-identities_of_every_generation_have_their_digests(void **state)
+v4_identities_of_every_generation_have_their_digests(void **state)
 {
 	assert_digest(ITEMS("(", "stestName", "i0", "i1622428800", "stestVersion", "stestToken", ")"),
 	    "b3f152958dc881446fc131a250526139d909710c6b91b4d3281ceded28ce2e32");
@@ -112,7 +112,7 @@ identities_of_every_generation_have_their_digests(void **state)
 #define CP5 "stestStorageTrace", "stestProtocol", "stestProof", "stestInstance", "stestVk"
 
 static void
-proof_details_of_every_generation_have_their_digests(void **state)
+v5_proof_details_of_every_generation_have_their_digests(void **state)
 {
 	assert_digest(ITEMS("(", "stestID", "i0", "i0", AGG, "stestError", ")"),
 	    "fdfaae752d6fd72a7fdd2ad034ef504d3acda9e691a799323cfa6e371684ba2b");
@@ -130,8 +130,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_items_are_encoded_as_the_yellow_paper_says),
 		cmocka_unit_test(lengths_change_form_at_55_bytes),
-		cmocka_unit_test(identities_of_every_generation_have_their_digests),
-		cmocka_unit_test(proof_details_of_every_generation_have_their_digests),
+		cmocka_unit_test(v4_identities_of_every_generation_have_their_digests),
+		cmocka_unit_test(v5_proof_details_of_every_generation_have_their_digests),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
