@@ -193,6 +193,14 @@ give(struct court *c, struct order *o, const struct row *r)
 	c->o.ops->give(c->o.arg, request, r, uuid);
 }
 
+/* What its prover has already; not while it is being ended. */
+static void
+give_again(struct court *c, struct held *h)
+{
+	if (h && !h->moving && h->row->state == ATTEMPT_PROVING)
+		give(c, h->own, h->row);
+}
+
 static void
 assign(struct court *c, struct prover *p, struct held *h)
 {
@@ -243,7 +251,7 @@ serve(struct court *c, struct prover *p)
 	if (own.best) {
 		p->order = own.best->own;
 		p->order->prover = p;
-		give(c, p->order, own.best->row);
+		give_again(c, own.best);
 		return;
 	}
 	books_each(c->o.books, look_at, &next);
@@ -265,13 +273,10 @@ court_ask(struct court *c, const struct court_want *w, void *request)
 	set_text(&p->forks, w->forks);
 	set_text(&p->task, w->task);
 	start_waiting(c, p, request);
-	if (!p->order) {
+	if (p->order)
+		give_again(c, held_of(c, p->order));
+	else
 		serve(c, p);
-		return;
-	}
-	struct held *h = held_of(c, p->order);
-	if (h && !h->moving && h->row->state == ATTEMPT_PROVING)
-		give(c, p->order, h->row);
 }
 
 void
@@ -355,6 +360,8 @@ on_proving(struct court *c, struct held *h)
 {
 	struct order *o = h->own;
 
+	if (o->prover && !span_is(h->row->handle, o->prover->key))
+		part(c, o);			/* our move was refused: it is another's */
 	o->given |= !h->fresh && !o->prover;	/* by a process before this one */
 	if (!o->prover)
 		adopt(c, o, h->row);
@@ -449,8 +456,9 @@ take(struct court *c, uint64_t attempt, bool failure, const struct row *set, voi
 	}
 	struct brought *b = need_brought(c, attempt, failure, set, &is_new);
 	b->requests = xrealloc(b->requests, (b->nrequests + 1) * sizeof *b->requests);
+	if (b->nrequests == 0)
+		b->until_ms = clock_ms() + ANSWER_MS;
 	b->requests[b->nrequests++] = request;
-	b->until_ms = clock_ms() + ANSWER_MS;
 	if (is_new)
 		tell(c, b, failure && h ? h->row->rev : 0);
 }

@@ -4,7 +4,7 @@
  * A row of the ledger and what the stage has in hand of it are two things: fake_put
  * changes the first, fake_show brings it to hand, fake_row does both.  Moves wait in a
  * list until fake_done answers the oldest; facts are taken at once and answered by
- * fake_turn; fake_pass lets a frozen clock go on. */
+ * fake_turn, with a token as the ledger answers; fake_pass lets a frozen clock go on. */
 #ifndef FAKE_BOOKS_H
 #define FAKE_BOOKS_H
 
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-enum { FAKE_ROWS = 64, FAKE_MOVES = 64, FAKE_FIRST_ID = 100, FAKE_ATTEMPT_ID = 7, FAKE_RETRY_MS = 1000, START_MS = 1000000 };
+enum { FAKE_ROWS = 64, FAKE_MOVES = 64, FAKE_FACTS = 16, FAKE_FIRST_ID = 100, FAKE_ATTEMPT_ID = 7, FAKE_RETRY_MS = 1000, START_MS = 1000000 };
 
 struct fake_row {
 	struct held	 held;		/* first: a held is its fake_row */
@@ -28,6 +28,7 @@ struct fake_row {
 };
 
 struct fake_move { struct books_item item; struct row *set; uint64_t token; struct held *h; };
+struct fake_fact { uint64_t token, id, code; };
 
 struct books {
 	/* of the test: who is told, and the last state of each kind that is still its own */
@@ -35,11 +36,15 @@ struct books {
 	struct books_ops	 ops;
 	uint64_t		 last[ROW_KINDS];
 	bool			 refuse_facts;
+	bool			 away;		/* the ledger does not answer */
+	bool			 not_told;	/* rows that were the stage's when its epoch began may still come */
 
 	struct fake_row		 rows[FAKE_ROWS];
 	size_t			 nrows;
 	struct fake_move	 moves[FAKE_MOVES];
 	size_t			 nmoves;
+	struct fake_fact	 open_facts[FAKE_FACTS];	/* with a token, not answered yet */
+	size_t			 nopen_facts;
 	uint64_t		 asked, dropped, changes, facts, facts_answered;
 	char			 fact_handle[64];	/* the last fact's */
 };
@@ -239,13 +244,13 @@ fake_accept(struct books *b, const struct fake_move *m)
 	uint64_t code = fake_take(r, m);
 	bool made = !m->item.id;
 
-	fake_answer(b, m, code, code == CODE_OK ? r->row : NULL);
+	fake_answer(b, m, code, r->row);
 	if (made && m->item.kind == ROW_JOB)
 		fake_hold(b, r->row);
 	if (r->row->state > b->last[r->row->kind])
 		fake_let_go(b, r);
 	else if (r->has || made)
-		fake_show(b, r, r->row->rev == m->item.rev + 1);
+		fake_show(b, r, code == CODE_OK);
 }
 
 static void
@@ -288,11 +293,28 @@ fake_done_unheard(struct books *b)
 	free(m.set);
 }
 
+/* The facts that have a token hear what the ledger made of them. */
+static void
+fake_answer_facts(struct books *b)
+{
+	size_t n = b->nopen_facts;
+
+	b->nopen_facts = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct fake_fact f = b->open_facts[i];
+		struct fake_row *r = fake_find(b, ROW_ATTEMPT, f.id);
+		b->ops.answer(b->core, f.token, f.code, r ? r->row : NULL);
+		if (r && f.code == CODE_OK && r->row->state > b->last[ROW_ATTEMPT])
+			fake_let_go(b, r);
+	}
+}
+
 /* The ledger's turn: the facts are answered, and the oldest move if there is one. */
 static inline void
 fake_turn(struct books *b)
 {
 	b->facts_answered = b->facts;
+	fake_answer_facts(b);
 	if (b->nmoves)
 		fake_done(b, CODE_OK);
 }
@@ -365,12 +387,16 @@ void
 books_fact(struct books *b, uint64_t token, const struct books_item *item)
 {
 	struct fake_row *r = fake_find(b, item->kind, item->id);
+	uint64_t code = !r ? CODE_GONE : b->refuse_facts ? CODE_STORE : CODE_OK;
 
-	assert_non_null(r);
+	assert_true(r || token);
 	assert_int_equal(item->rev, 0);
+	assert_true(b->nopen_facts < FAKE_FACTS);
 	b->facts++;
+	if (token)
+		b->open_facts[b->nopen_facts++] = (struct fake_fact){ token, item->id, code };
 	span_cstr(item->set->handle, b->fact_handle, sizeof b->fact_handle);
-	if (!b->refuse_facts && r->row->state < item->to)
+	if (code == CODE_OK && r->row->state < item->to)
 		fake_change(r, item->to, item->code, item->set);
 }
 
@@ -407,6 +433,18 @@ void
 books_changed(struct books *b)
 {
 	b->changes++;
+}
+
+bool
+books_connected_now(const struct books *b)
+{
+	return !b->away;
+}
+
+bool
+books_told_all(const struct books *b)
+{
+	return !b->not_told;
 }
 
 uint64_t
