@@ -44,6 +44,7 @@ check_books() {
 	assert_line --regexp '^chunk +24 +24 +24 +24$'
 	assert_line --regexp '^own +[0-9]+ +[0-9]+ +[0-9.]+$'
 	assert_line --regexp '^market +[0-9]+ +[0-9]+ +[0-9.]+$'
+	assert_line --regexp '^farm +[0-9]+ +[0-9]+ +[0-9.]+$'
 	assert_line --regexp '^both +[0-9]+ ms +[0-9]+ ms$'
 	CONF=demo/prova.conf check_books
 }
