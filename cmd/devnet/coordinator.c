@@ -158,9 +158,10 @@ can_be_written(const struct coord_claims *k)
 }
 
 static void
-assign(struct coordinator *c, struct coord_claims *k, uint64_t type, uint64_t height, struct desk_reply *r)
+assign(struct coordinator *c, struct coord_claims *k, uint64_t type, const struct coord_want *w, struct desk_reply *r)
 {
-	struct item *it = tasks_choose(c->tasks, type, height);
+	struct span id = c->opts.by_id ? SPAN_OF(&w->task_id) : (struct span){ 0 };
+	struct item *it = tasks_choose(c->tasks, type, w->height, id);
 	struct coord_task task = { .type = type };
 
 	if (!it) {
@@ -188,7 +189,7 @@ get_task(struct coordinator *c, struct desk_call *call, struct desk_reply *r)
 	uint64_t type = drawn_type(c, &call->want, r);
 
 	if (type && may_have_one(c, &call->claims, r))
-		assign(c, &call->claims, type, call->want.height, r);
+		assign(c, &call->claims, type, &call->want, r);
 }
 
 /* --- submit_proof ------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@ struct coordinator_opts {
 	uint64_t	 life_s;		/* of the tokens */
 	const char	*fork;			/* hard_fork_name of the tasks */
 	bool		 mock_verifier;		/* takes every proof but the known bad one */
+	bool		 by_id;			/* heeds a task_id in get_task */
 	const char	*const *blocked;	/* NULL-ended; may be NULL */
 };
 

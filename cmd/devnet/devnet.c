@@ -232,7 +232,7 @@ make_world(struct devnet *d)
 	if (!tasks_init(&d->tasks, &d->blocks, &opts, why))
 		die(EXIT_USAGE, "%s", why);
 	coordinator_init(&d->coordinator, &(struct coordinator_opts){
-		.secret = SECRET, .life_s = o->token_life_s, .fork = o->fork, .mock_verifier = o->mock_verifier,
+		.secret = SECRET, .life_s = o->token_life_s, .fork = o->fork, .mock_verifier = o->mock_verifier, .by_id = o->task_by_id,
 		.blocked = o->blocked.texts }, &d->tasks, o->seed);
 	d->faults.seed = o->seed;
 	for (size_t i = 0; i < o->faults.n; i++)

@@ -35,6 +35,7 @@ static const struct {
 	{ "attempts",		"number",	COUNT,		offsetof(struct options, attempts) },
 	{ "block",		"key",		LIST,		offsetof(struct options, blocked) },
 	{ "fault",		"endpoint:kind:rate", LIST,	offsetof(struct options, faults) },
+	{ "task-by-id",		NULL,		FLAG,		offsetof(struct options, task_by_id) },
 	{ "same-task-twice",	NULL,		FLAG,		offsetof(struct options, same_task_twice) },
 	{ "mock-verifier",	NULL,		FLAG,		offsetof(struct options, mock_verifier) },
 };

@@ -9,7 +9,7 @@ struct options {
 	uint64_t	 chunks, batches, bundles, blocks_per_chunk, seed, attempts, trace_bytes;
 	uint64_t	 collection_ms, cron_ms, token_life_s;
 	const char	*traces, *task_dir, *ports, *stats, *fork;
-	bool		 same_task_twice, mock_verifier;
+	bool		 same_task_twice, task_by_id, mock_verifier;
 	struct option_list {
 		const char	**texts;	/* NULL-ended, or NULL */
 		size_t		 n;

@@ -225,12 +225,21 @@ lowest(struct tasks *t, uint64_t type, unsigned status, uint64_t height)
 	return NULL;
 }
 
-struct item *
-tasks_choose(struct tasks *t, uint64_t type, uint64_t height)
+/* The one named. */
+static struct item *
+named(struct tasks *t, uint64_t type, uint64_t height, struct span id)
 {
-	struct item *it = lowest(t, type, ITEM_ASSIGNED, height);
+	struct item *it = tasks_item(t, type, id);
 
-	if (!it)
+	return it && (has_room(t, it, ITEM_ASSIGNED, height) || has_room(t, it, ITEM_UNASSIGNED, height)) ? it : NULL;
+}
+
+struct item *
+tasks_choose(struct tasks *t, uint64_t type, uint64_t height, struct span id)
+{
+	struct item *it = id.n ? named(t, type, height, id) : lowest(t, type, ITEM_ASSIGNED, height);
+
+	if (!it && !id.n)
 		it = lowest(t, type, ITEM_UNASSIGNED, height);
 	if (it) {
 		it->status = ITEM_ASSIGNED;

@@ -66,9 +66,9 @@ struct row *tasks_held(const struct tasks *, const char *key);
 struct row *tasks_row(const struct tasks *, struct span uuid, const char *key);
 struct item *tasks_item(const struct tasks *, uint64_t type, struct span id);
 
-/* Choose an item of this type for whoever knows blocks up to height: NULL when there is none.
- * The attempt is counted.  Then tasks_open, or tasks_give_back when that cannot be. */
-struct item *tasks_choose(struct tasks *, uint64_t type, uint64_t height);
+/* Choose an item of this type for whoever knows blocks up to height, where id is not empty this
+ * one or none: NULL when there is none.  The attempt is counted.  Then tasks_open, or tasks_give_back when that cannot be. */
+struct item *tasks_choose(struct tasks *, uint64_t type, uint64_t height, struct span id);
 struct row *tasks_open(struct tasks *, struct item *, const char *uuid, const char *key);
 void	tasks_give_back(struct item *);
 /* task_data of a chosen item; false: the blocks cannot be read. */

@@ -1,7 +1,8 @@
 /* engine.c - what proves.  See engine.h.
  *
  * An order of an asynchronous command outlives the process that took it: its handle is asked for until there is an
- * answer, or until prove_ms is over; then it is cancelled, where the command can do that. */
+ * answer, or until prove_ms is over; then it is cancelled, where the command can do that.  An order that was begun
+ * before, by a process that is gone, is not begun again where the command can be asked about it. */
 #include "cmd/prover/engine.h"
 
 #include "cmd/prover/store.h"
@@ -15,8 +16,11 @@
 
 enum { PROOF_BYTES = 256 << 20 };
 
-/* What a worker is at: nothing, the call prove, between two polls, a poll, the call cancel. */
-enum at { IDLE, PROVING, BETWEEN, POLLING, CANCELLING };
+/* What a worker is at: nothing, a call, or the time between two polls. */
+enum at { IDLE, RECONCILING, PROVING, BETWEEN, POLLING, CANCELLING };
+static const enum plugin_verb verbs[] = {
+	[RECONCILING] = PLUGIN_RECONCILE, [PROVING] = PLUGIN_PROVE, [POLLING] = PLUGIN_POLL, [CANCELLING] = PLUGIN_CANCEL,
+};
 
 struct hand {
 	struct engine	*e;
@@ -26,7 +30,9 @@ struct hand {
 	enum at		 at;
 	bool		 asked;			/* a call is under way */
 	uint64_t	 until_ms;		/* when the order's time is over */
+	uint64_t	 opened_ms;
 	struct buf	 attempt, handle;
+	struct buf	 task;			/* members of the call prove */
 	struct buf	 proof;			/* the mock's */
 	struct loop_timer timer;
 };
@@ -108,19 +114,28 @@ on_failed(struct hand *h, const struct reply *r)
 static void
 on_no_answer(struct hand *h, const struct reply *r)
 {
-	if (h->at == PROVING)
+	if (h->at == PROVING && r->outcome == REPLY_NO_ANSWER)
 		over_for(h, PROOF_LOST, r, CODE_PLUGIN_EXIT);
+	else if (h->at == PROVING || h->at == RECONCILING)
+		over_for(h, PROOF_LATER, r, CODE_PLUGIN_EXIT);
 	else
 		poll_later(h);
 }
 
+static void order(struct hand *);
+
+/* An order that was taken may be seen only a while later: before that "unknown" is no answer. */
 static void
-on_not_sent(struct hand *h, const struct reply *r)
+on_unknown(struct hand *h, const struct reply *r)
 {
-	if (h->at == PROVING)
-		over_for(h, PROOF_LATER, r, CODE_PLUGIN_EXIT);
+	const struct plugin_caps *caps = coproc_caps(h->co);
+
+	if (h->at != RECONCILING)
+		on_failed(h, r);
+	else if (caps && clock_ms() - h->opened_ms >= caps->lag_ms && coproc_ready(h->co))
+		order(h);
 	else
-		poll_later(h);
+		over_for(h, PROOF_LATER, r, CODE_PROVER_RETRY);
 }
 
 static void
@@ -128,14 +143,14 @@ on_reply(void *arg, const struct coproc_result *result)
 {
 	static void (*const on[REPLY_OUTCOMES])(struct hand *, const struct reply *) = {
 		[REPLY_HANDLE] = on_handle, [REPLY_PROVED] = on_proved, [REPLY_PROVING] = on_proving,
-		[REPLY_REFUSED] = on_refused, [REPLY_FAILED] = on_failed, [REPLY_UNKNOWN] = on_failed,
-		[REPLY_CANCELLED] = on_failed, [REPLY_NOT_SENT] = on_not_sent, [REPLY_NO_ANSWER] = on_no_answer,
+		[REPLY_REFUSED] = on_refused, [REPLY_FAILED] = on_failed, [REPLY_UNKNOWN] = on_unknown,
+		[REPLY_CANCELLED] = on_failed, [REPLY_NOT_SENT] = on_no_answer, [REPLY_NO_ANSWER] = on_no_answer,
 	};
 	struct hand *h = arg;
 	struct reply r;
 
 	h->asked = false;
-	reply_read(h->at == PROVING ? PLUGIN_PROVE : h->at == CANCELLING ? PLUGIN_CANCEL : PLUGIN_POLL, result, &r);
+	reply_read(verbs[h->at], result, &r);
 	if (h->at == CANCELLING && r.outcome != REPLY_PROVED)
 		over(h, PROOF_FAILED, (struct span){ 0 }, CODE_PROOF_TIMEOUT, "prove_timeout is over");
 	else
@@ -145,24 +160,28 @@ on_reply(void *arg, const struct coproc_result *result)
 /* ---- questions ---- */
 
 static void
-ask(struct hand *h, enum at at, enum plugin_verb verb, struct buf *members, uint64_t deadline_ms)
-{
-	if (at != PROVING && h->handle.n)
-		plugin_put_text(members, "handle", SPAN_OF(&h->handle));
-	plugin_put_num(members, "deadline_ms", deadline_ms);
-	h->at = at;
-	h->asked = true;
-	coproc_ask(h->co, verb, SPAN_OF(members), deadline_ms, on_reply, h);
-}
-
-static void
-ask_about(struct hand *h, enum at at, enum plugin_verb verb)
+ask(struct hand *h, enum at at, struct span task, uint64_t deadline_ms)
 {
 	struct buf members = { 0 };
 
 	plugin_put_text(&members, "attempt", SPAN_OF(&h->attempt));
-	ask(h, at, verb, &members, h->e->o.call_ms);
+	if (task.n) {
+		buf_putc(&members, ',');
+		buf_put(&members, task.p, task.n);
+	}
+	if (h->handle.n)
+		plugin_put_text(&members, "handle", SPAN_OF(&h->handle));
+	plugin_put_num(&members, "deadline_ms", deadline_ms);
+	h->at = at;
+	h->asked = true;
+	coproc_ask(h->co, verbs[at], SPAN_OF(&members), deadline_ms, on_reply, h);
 	buf_free(&members);
+}
+
+static void
+ask_about(struct hand *h, enum at at)
+{
+	ask(h, at, (struct span){ 0 }, h->e->o.call_ms);
 }
 
 static void
@@ -176,46 +195,54 @@ poll_again(struct hand *h)
 	else if (!coproc_ready(h->co))
 		poll_later(h);
 	else
-		ask_about(h, late ? CANCELLING : POLLING, late ? PLUGIN_CANCEL : PLUGIN_POLL);
+		ask_about(h, late ? CANCELLING : POLLING);
 }
 
 static void
-put_task(const struct hand *h, const struct engine_order *order, struct buf *members)
+order(struct hand *h)
 {
-	const struct coord_task *t = &order->record->task;
-
-	plugin_put_text(members, "attempt", SPAN_OF(&h->attempt));
-	plugin_put_text(members, "chain", (struct span){ 0 });
-	plugin_put_text(members, "type", span_str(type_name(t->type)));
-	plugin_put_text(members, "task", SPAN_OF(&t->task_id));
-	plugin_put_text(members, "fork", SPAN_OF(&t->fork));
-	plugin_put_text(members, "input", span_str(order->input));
-	plugin_put_hash(members, "input_sha256", order->sha256);
-	plugin_put_num(members, "input_bytes", order->bytes);
-	plugin_put_num(members, "prove_ms", h->e->o.prove_ms);
+	ask(h, PROVING, SPAN_OF(&h->task), coproc_caps(h->co)->sync ? h->e->o.prove_ms : h->e->o.call_ms);
 }
 
 static void
-prove_by_command(struct hand *h, const struct engine_order *order)
+put_task(struct hand *h, const struct engine_order *o)
+{
+	const struct coord_task *t = &o->record->task;
+
+	buf_reset(&h->task);
+	plugin_put_text(&h->task, "chain", (struct span){ 0 });
+	plugin_put_text(&h->task, "type", span_str(type_name(t->type)));
+	plugin_put_text(&h->task, "task", SPAN_OF(&t->task_id));
+	plugin_put_text(&h->task, "fork", SPAN_OF(&t->fork));
+	plugin_put_text(&h->task, "input", span_str(o->input));
+	plugin_put_hash(&h->task, "input_sha256", o->sha256);
+	plugin_put_num(&h->task, "input_bytes", o->bytes);
+	plugin_put_num(&h->task, "prove_ms", h->e->o.prove_ms);
+}
+
+static void
+prove_by_command(struct hand *h, const struct engine_order *o)
 {
 	const struct plugin_caps *caps = coproc_caps(h->co);
-	struct buf members = { 0 };
+	bool begun = o->record->tries > o->record->failures + 1;
 
-	put_task(h, order, &members);
-	ask(h, PROVING, PLUGIN_PROVE, &members, caps->sync ? h->e->o.prove_ms : h->e->o.call_ms);
-	buf_free(&members);
+	put_task(h, o);
+	if (begun && caps->ask == PLUGIN_ASK_LOOKUP && caps->verbs >> PLUGIN_RECONCILE & 1)
+		ask_about(h, RECONCILING);
+	else
+		order(h);
 }
 
 /* ---- the mock ---- */
 
 static void
-prove_by_digest(struct hand *h, const struct engine_order *order)
+prove_by_digest(struct hand *h, const struct engine_order *o)
 {
 	struct engine *e = h->e;
 
 	buf_reset(&h->proof);
 	buf_puts(&h->proof, "{\"input_sha256\":\"");
-	num_put_hex(&h->proof, (struct span){ order->sha256, HASH_BYTES });
+	num_put_hex(&h->proof, (struct span){ o->sha256, HASH_BYTES });
 	buf_puts(&h->proof, "\"}");
 	if (backoff_draw(&e->draw) % 100 < e->o.mock_fail)
 		buf_reset(&h->proof);
@@ -266,18 +293,18 @@ on_timer(void *arg)
 }
 
 void
-engine_prove(struct engine *e, size_t worker, const struct engine_order *order)
+engine_prove(struct engine *e, size_t worker, const struct engine_order *o)
 {
 	struct hand *h = e->hands[worker];
 
 	buf_reset(&h->attempt);
 	buf_reset(&h->handle);
-	taskfile_attempt(order->record, &h->attempt);
+	taskfile_attempt(o->record, &h->attempt);
 	h->until_ms = clock_ms() + e->o.prove_ms;
 	if (!h->co) {
-		prove_by_digest(h, order);
-	} else if (coproc_ready(h->co) && plugin_caps_fork(coproc_caps(h->co), SPAN_OF(&order->record->task.fork))) {
-		prove_by_command(h, order);
+		prove_by_digest(h, o);
+	} else if (coproc_ready(h->co) && plugin_caps_fork(coproc_caps(h->co), SPAN_OF(&o->record->task.fork))) {
+		prove_by_command(h, o);
 	} else {
 		h->at = PROVING;
 		loop_timer(e->o.loop, &h->timer, MAX2(clock_ms(), 1));
@@ -305,7 +332,7 @@ engine_open(struct engine *e, size_t worker)
 	if (e->hands[worker])
 		return;
 	struct hand *h = e->hands[worker] = xzalloc(sizeof *h);
-	*h = (struct hand){ .e = e, .worker = worker, .timer = { .fn = on_timer, .arg = h } };
+	*h = (struct hand){ .e = e, .worker = worker, .opened_ms = clock_ms(), .timer = { .fn = on_timer, .arg = h } };
 	snprintf(h->name, sizeof h->name, "%.60s.%zu", e->o.name, worker);
 	if (e->o.mock)
 		loop_timer(e->o.loop, &h->timer, MAX2(clock_ms(), 1));
@@ -342,6 +369,7 @@ engine_free(struct engine **ep)
 		loop_timer(e->o.loop, &h->timer, 0);
 		buf_free(&h->attempt);
 		buf_free(&h->handle);
+		buf_free(&h->task);
 		buf_free(&h->proof);
 		free(h);
 	}
