@@ -6,6 +6,7 @@
  * DIR is a fresh directory.
  * uses: cmd/ledger */
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -73,6 +74,7 @@ start_ledger(struct link *l)
 	if (l->pid == 0) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execl(l->ledger, l->ledger, "-c", conf, (char *)NULL);
 		die_sys("%s", l->ledger);
 	}
@@ -130,8 +132,7 @@ tick(void *arg)
 {
 	struct link *l = arg;
 
-	if (crowd_welcome(l->crowd))
-		crowd_tick(l->crowd);
+	crowd_tick(l->crowd);
 	loop_timer(l->loop, &l->tick, clock_ms() + TICK_MS);
 }
 
@@ -159,13 +160,18 @@ open_link(struct link *l, const struct crowd_opts *o)
 }
 
 static void
+wait_turn(struct link *l)
+{
+	loop_turn(l->loop, 100);
+	if (loop_stopping(l->loop))
+		die(EXIT_NO, "stopped");
+}
+
+static void
 run_until(struct link *l, uint64_t done)
 {
-	while (!crowd_welcome(l->crowd) || crowd_done(l->crowd) < done) {
-		loop_turn(l->loop, 100);
-		if (loop_stopping(l->loop))
-			die(EXIT_NO, "stopped");
-	}
+	while (!crowd_welcome(l->crowd) || crowd_done(l->crowd) < done)
+		wait_turn(l);
 }
 
 /* --- what is measured --- */
@@ -202,11 +208,12 @@ measure_open(struct link *l, uint64_t jobs)
 	printf("bytes_per_job %.0f\n", (double)(process_private_kb(l->pid) - few_kb) * 1024 / (double)(jobs - FEW));
 	double killed = seconds_now();
 	end_ledger(l, SIGKILL);
+	crowd_cut_off(l->crowd);
 	start_ledger(l);
 	uint64_t answers = crowd_answers(l->crowd);
 	crowd_more(l->crowd, 1);
 	while (crowd_answers(l->crowd) == answers)
-		loop_turn(l->loop, 100);
+		wait_turn(l);
 	double took_ms = (seconds_now() - killed) * 1e3, rows = (double)(jobs * ROWS_PER_JOB + FEW);
 	printf("first_done_ms %.1f\n", took_ms);
 	printf("rows %.0f\n", rows);

@@ -12,6 +12,7 @@ struct chunk { uint64_t upto; size_t n; enum life_step step; };
 
 struct actor {
 	uint64_t	 epoch, term, seq;	/* seq: of the last group asked for */
+	bool		 connected, welcome;	/* connected: once at least; welcome: over this connection */
 	uint64_t	 answered;		/* results heard, in order */
 	struct chunk	 chunks[CHUNKS];
 	size_t		 first, n;
@@ -63,8 +64,8 @@ send(struct crowd *c, enum life_actor who)
 	buf_reset(&c->out);
 }
 
-void
-crowd_connected(struct crowd *c, enum life_actor who)
+static void
+say_hello(struct crowd *c, enum life_actor who)
 {
 	struct wire_head h = head(&c->actors[who]);
 	char inbox[64];
@@ -75,12 +76,33 @@ crowd_connected(struct crowd *c, enum life_actor who)
 }
 
 void
+crowd_connected(struct crowd *c, enum life_actor who)
+{
+	c->actors[who].connected = true;
+	c->actors[who].welcome = false;
+	say_hello(c, who);
+}
+
+void
+crowd_cut_off(struct crowd *c)
+{
+	for (enum life_actor who = 0; who < LIFE_ACTORS; who++)
+		c->actors[who].welcome = false;
+}
+
+/* A ledger that has just begun drops what it hears before its store is open: HELLO again, then. */
+void
 crowd_tick(struct crowd *c)
 {
 	static struct tick tick;
 
 	for (enum life_actor who = 0; who < LIFE_ACTORS; who++) {
 		struct wire_head h = head(&c->actors[who]);
+		if (!c->actors[who].welcome) {
+			if (c->actors[who].connected)
+				say_hello(c, who);
+			continue;
+		}
 		snprintf(tick.provider, sizeof tick.provider, "%s", who == LIFE_DISPATCH ? LIFE_PROVIDER : "");
 		wire_put_tick(&c->out, &h, 0, &tick);
 		send(c, who);
@@ -147,7 +169,7 @@ possible(const struct crowd *c, enum life_step step)
 void
 crowd_turn(struct crowd *c)
 {
-	while (c->identities < c->o.open && c->actors[LIFE_FETCH].epoch)
+	while (c->identities < c->o.open && c->actors[LIFE_FETCH].welcome)
 		if (!ask(c, LIFE_FETCHED, c->o.open - c->identities))
 			return;
 	if (!crowd_welcome(c))
@@ -211,6 +233,7 @@ crowd_hear(struct crowd *c, enum life_actor who, struct span message)
 	if (c->in->kind == WIRE_WELCOME) {
 		a->epoch = c->in->epoch;
 		a->term = c->in->term;
+		a->welcome = true;
 	}
 	if (c->in->kind == WIRE_DONE)
 		on_done(c, a, c->in);
@@ -220,7 +243,7 @@ bool
 crowd_welcome(const struct crowd *c)
 {
 	for (enum life_actor who = 0; who < LIFE_ACTORS; who++)
-		if (!c->actors[who].epoch)
+		if (!c->actors[who].welcome)
 			return false;
 	return c->identities_done >= c->o.open;
 }

@@ -23,6 +23,8 @@ struct crowd *crowd_new(const struct crowd_opts *) MUSTCHECK;
 void	crowd_free(struct crowd **);
 
 void	crowd_connected(struct crowd *, enum life_actor);	/* says HELLO */
+/* The ledger is gone: nothing is asked before it has said WELCOME again. */
+void	crowd_cut_off(struct crowd *);
 void	crowd_hear(struct crowd *, enum life_actor, struct span message);
 /* Send every move that can be made now.  The first call after all are welcome makes the identities. */
 void	crowd_turn(struct crowd *);
