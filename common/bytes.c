@@ -35,14 +35,12 @@ span_cstr(struct span s, char *dst, size_t size)
 }
 
 uint8_t *
-buf_room(struct buf *b, size_t n)
+buf_grow(struct buf *b, size_t n)
 {
 	if (n > SIZE_MAX / 4 - b->n)
 		die(EXIT_SYSTEM, "buffer of %zu bytes", n);
-	if (!b->p || b->n + n > b->cap) {
-		b->cap = MAX2(b->cap * 2, b->n + n + 64);
-		b->p = xrealloc(b->p, b->cap);
-	}
+	b->cap = MAX2(b->cap * 2, b->n + n + 64);
+	b->p = xrealloc(b->p, b->cap);
 	return b->p + b->n;
 }
 

@@ -31,12 +31,18 @@ bool	span_is(struct span a, const char *s);
  * it does not fit or has a NUL inside; dst is then the empty string. */
 bool	span_cstr(struct span, char *dst, size_t size);
 
+/* The buffer with room for n more bytes: buf_room calls it. */
+uint8_t	*buf_grow(struct buf *, size_t n);
+/* Room for n more bytes; returns where they go (not counted yet). */
+static inline uint8_t *
+buf_room(struct buf *b, size_t n)
+{
+	return b->p && n <= b->cap - b->n ? b->p + b->n : buf_grow(b, n);
+}
 void	buf_put(struct buf *, const void *, size_t);
 void	buf_puts(struct buf *, const char *);
 void	buf_putc(struct buf *, int);
 void	buf_printf(struct buf *, const char *fmt, ...) PRINTF(2, 3);
-/* Room for n more bytes; returns where they go (not counted yet). */
-uint8_t	*buf_room(struct buf *, size_t n);
 /* Take n bytes away from the front. */
 void	buf_drop(struct buf *, size_t n);
 /* A NUL behind the last byte (not counted), as a C string. */

@@ -13,7 +13,7 @@ append(void *data, const char *p, size_t n)
 #define PACKER(out) (&(msgpack_packer){ .data = (out), .callback = append })
 
 void
-pack_u64(struct buf *out, uint64_t v)
+pack_long(struct buf *out, uint64_t v)
 {
 	msgpack_pack_uint64(PACKER(out), v);
 }
@@ -44,8 +44,22 @@ pack_map(struct buf *out, size_t n)
 	msgpack_pack_map(PACKER(out), n);
 }
 
+size_t
+pack_map_later(struct buf *out)
+{
+	buf_put(out, "\xde\0", 3);
+	return out->n - 2;
+}
+
+void
+pack_map_count(struct buf *out, size_t map, size_t n)
+{
+	out->p[map] = (uint8_t)(n >> 8);
+	out->p[map + 1] = (uint8_t)n;
+}
+
 /* n big-endian bytes */
-static uint64_t
+static inline uint64_t
 big(struct cursor *c, size_t n)
 {
 	uint64_t v = 0;
@@ -60,7 +74,7 @@ big(struct cursor *c, size_t n)
 }
 
 uint64_t
-cursor_u64(struct cursor *c)
+cursor_long(struct cursor *c)
 {
 	uint64_t tag = big(c, 1);
 
@@ -74,7 +88,7 @@ cursor_u64(struct cursor *c)
 
 /* A length: `fix` its one-byte form with `mask`, first..first+2 the 8, 16 and 32-bit
  * forms (no 8-bit one when first is 0xdc or 0xde). */
-static size_t
+static inline size_t
 length(struct cursor *c, uint64_t fix, uint64_t mask, uint64_t first, bool has8)
 {
 	uint64_t tag = big(c, 1);

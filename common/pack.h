@@ -8,11 +8,24 @@
 
 #include "common/bytes.h"
 
-void	pack_u64(struct buf *, uint64_t);
+void	pack_long(struct buf *, uint64_t);	/* pack_u64 of what takes more than a byte */
 void	pack_text(struct buf *, struct span);	/* str */
 void	pack_bin(struct buf *, struct span);	/* bin */
 void	pack_array(struct buf *, size_t n);
 void	pack_map(struct buf *, size_t n);
+/* A map whose pairs are counted behind it, at most 65535. */
+size_t	pack_map_later(struct buf *) MUSTCHECK;
+void	pack_map_count(struct buf *, size_t map, size_t n);
+
+/* Nearly all numbers of a message are keys, states and small counts. */
+static inline void
+pack_u64(struct buf *out, uint64_t v)
+{
+	if (v < 0x80)
+		buf_putc(out, (int)v);
+	else
+		pack_long(out, v);
+}
 
 /* A cursor.  Once `bad` is set every call fails. */
 struct cursor {
@@ -22,7 +35,12 @@ struct cursor {
 
 #define CURSOR(span) ((struct cursor){ (span).p, (span).p + (span).n, false })
 
-uint64_t cursor_u64(struct cursor *);
+uint64_t cursor_long(struct cursor *);			/* cursor_u64 of any number */
+static inline uint64_t
+cursor_u64(struct cursor *c)
+{
+	return !c->bad && c->p < c->end && *c->p < 0x80 ? *c->p++ : cursor_long(c);
+}
 struct span cursor_text(struct cursor *, size_t max);	/* UTF-8 is not checked; no NUL inside */
 struct span cursor_bin(struct cursor *, size_t max);
 size_t	cursor_array(struct cursor *, size_t max);	/* number of elements */

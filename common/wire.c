@@ -1,6 +1,7 @@
 /* wire.c - one table of members for all messages, one reader, one writer each.  See wire.h. */
 #include "common/wire.h"
 
+#include "common/diag.h"
 #include "common/pack.h"
 
 /* Members of a message. */
@@ -700,6 +701,50 @@ wire_put_row(struct buf *out, const struct row *row, uint64_t next)
 	pack_map(out, 2);
 	pack_u64(out, S_ROW);
 	wire_put_fields(out, row, UINT64_MAX);
+	pack_u64(out, S_NEXT);
+	pack_u64(out, next);
+}
+
+/* Those pairs of a packed map that `mask` names, in runs; returns which they were. */
+static uint64_t
+copy_fields(struct buf *out, struct span fields, uint64_t mask)
+{
+	struct cursor c = CURSOR(fields);
+	size_t n = cursor_map(&c, KEY_END);
+	const uint8_t *run = c.p, *pair;	/* run: not copied yet */
+	uint64_t copied = 0;
+
+	while (n-- > 0 && !c.bad) {
+		pair = c.p;
+		uint64_t bit = UINT64_C(1) << (cursor_u64(&c) & 63);
+		cursor_skip(&c);
+		copied |= bit & mask;
+		if (bit & mask)
+			continue;
+		buf_put(out, run, (size_t)(pair - run));
+		run = c.p;
+	}
+	if (c.bad)
+		bug("packed fields are damaged");
+	buf_put(out, run, (size_t)(c.p - run));
+	return copied;
+}
+
+void
+wire_put_joined(struct buf *out, const struct wire_part *parts, size_t n, uint64_t work_rev, uint64_t next)
+{
+	uint64_t have = 0;
+
+	pack_map(out, 2);
+	pack_u64(out, S_ROW);
+	size_t at = pack_map_later(out);
+	for (size_t i = 0; i < n; i++)
+		have |= copy_fields(out, parts[i].fields, parts[i].mask & ~have);
+	if (work_rev) {
+		pack_u64(out, KEY_work_rev);
+		pack_u64(out, work_rev);
+	}
+	pack_map_count(out, at, (size_t)__builtin_popcountll(have) + (work_rev > 0));
 	pack_u64(out, S_NEXT);
 	pack_u64(out, next);
 }

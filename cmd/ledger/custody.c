@@ -175,10 +175,7 @@ send_rows(struct core *c, struct batch *b, enum wire_kind kind, bool more)
 static void
 add_to(struct core *c, struct batch *b, struct live *l, enum wire_kind kind)
 {
-	struct row r;
-
-	state_joined(&c->state, l, &r);
-	wire_put_row(&b->part, &r, 0);
+	state_put_joined(&c->state, l, 0, &b->part);
 	if (++b->n >= 64 || b->part.n > MESSAGE_FILL / 2)
 		send_rows(c, b, kind, false);
 }

@@ -120,14 +120,14 @@ has_child(const struct live *work, uint64_t kind, uint64_t from, uint64_t to)
 }
 
 /* The ledger's own change of a row. */
-static struct live *
-consequence(struct core *c, struct row *r, uint64_t state, uint64_t code)
+static void
+consequence(struct core *c, struct live *l, struct row *r, uint64_t state, uint64_t code)
 {
 	r->rev++;
 	r->state = state;
 	SET(r, code, code);
 	SET(r, at_ms, c->wall_ms);
-	return state_put(&c->state, r, &by_ledger);
+	state_put(&c->state, l, r, &by_ledger);
 }
 
 /* The work's rev goes up, and it says which attempt is open and which proof is kept. */
@@ -146,7 +146,7 @@ touch_work(struct core *c, struct live *work, struct row *w)
 			w->kept = l->id;
 		}
 	}
-	consequence(c, w, WORK_OPEN, CODE_OK);
+	consequence(c, work, w, WORK_OPEN, CODE_OK);
 }
 
 static void
@@ -174,7 +174,7 @@ move_attempt(struct core *c, struct live *l, uint64_t to, uint64_t code)
 	if (to == ATTEMPT_UNCLE_ENDED)
 		book(c, &r, "reserved", w.chain, "budget", w.chain, r.price);
 	r.rev--;
-	consequence(c, &r, to, code);
+	consequence(c, l, &r, to, code);
 }
 
 /* Proofs that nobody needs become uncles: another was first, or every job ended otherwise. */
@@ -225,7 +225,7 @@ requeue_placed(struct core *c, struct live *work)
 		if (l->kind != ROW_JOB || l->state != JOB_PLACED)
 			continue;
 		state_row(l, &r);
-		consequence(c, &r, JOB_QUEUED, CODE_OK);
+		consequence(c, l, &r, JOB_QUEUED, CODE_OK);
 	}
 }
 
@@ -275,7 +275,7 @@ free_identity(struct core *c, const struct row *job, struct span chain)
 	if (r.job != job->id)
 		return;
 	SET(&r, job, 0);
-	consequence(c, &r, l->state == IDENTITY_HOLDING ? IDENTITY_IDLE : l->state, CODE_OK);
+	consequence(c, l, &r, l->state == IDENTITY_HOLDING ? IDENTITY_IDLE : l->state, CODE_OK);
 }
 
 /* What every end of a job brings: its identity is free, its proof may have become an uncle. */
@@ -553,7 +553,7 @@ work_for(struct core *c, const struct row *set)
 	SET(&w, attempts, 0);
 	SET(&w, failures, 0);
 	SET(&w, ready, 0);
-	return state_put(&c->state, &w, &by_ledger);
+	return state_put(&c->state, NULL, &w, &by_ledger);
 }
 
 static void
@@ -565,7 +565,7 @@ hold_identity(struct core *c, struct live *identity, uint64_t job)
 	SET(&r, job, job);
 	SET(&r, again, 0);
 	SET(&r, until_ms, 0);
-	consequence(c, &r, IDENTITY_HOLDING, CODE_OK);
+	consequence(c, identity, &r, IDENTITY_HOLDING, CODE_OK);
 }
 
 static enum code
@@ -657,8 +657,7 @@ put(struct trial *t, uint64_t to)
 	SET(&t->row, state, to);
 	SET(&t->row, code, t->it->code);
 	SET(&t->row, at_ms, t->c->wall_ms);
-	t->live = state_put(&t->c->state, &t->row, &t->by);
-	state_row(t->live, &t->row);
+	t->live = state_put(&t->c->state, t->live, &t->row, &t->by);
 }
 
 static enum code
@@ -726,7 +725,7 @@ record_stray(struct trial *t)
 	SET(&t->row, code, CODE_SECOND_ORDER);
 	SET(&t->row, rev, t->row.rev + 1);
 	SET(&t->row, at_ms, t->c->wall_ms);
-	t->live = state_put(&t->c->state, &t->row, &t->by);
+	t->live = state_put(&t->c->state, t->live, &t->row, &t->by);
 	return CODE_OK;
 }
 
@@ -812,11 +811,9 @@ relies_hold(const struct core *c, const struct wire_item *items, size_t n)
 static void
 put_result_row(struct core *c, struct instance *inst, struct live *l, struct buf *rows)
 {
-	struct row r;
 	struct instance *next = custody_next(c, l, inst);
 
-	state_joined(&c->state, l, &r);
-	wire_put_row(rows, &r, next ? outbox_name(&inst->out, next) : 0);
+	state_put_joined(&c->state, l, next ? outbox_name(&inst->out, next) : 0, rows);
 	l->holder = next ? next->id : 0;
 	l->given_hello = next ? next->hellos : 0;
 }
@@ -970,8 +967,8 @@ end_late_job(struct core *c, struct live *l)
 	struct row r;
 
 	state_row(l, &r);
-	struct live *now = consequence(c, &r, JOB_LATE, CODE_LATE);
-	end_job(c, now);
+	consequence(c, l, &r, JOB_LATE, CODE_LATE);
+	end_job(c, l);
 }
 
 /* Does anybody drive its provider?  Only what was listened to can have been silent. */
@@ -1004,7 +1001,7 @@ end_unsent(struct core *c, struct live *l)
 	r.rev++;
 	book(c, &r, "reserved", w.chain, "budget", w.chain, r.price);
 	r.rev--;
-	consequence(c, &r, ATTEMPT_CANCELLED, wanted ? CODE_LEASE_LOST : CODE_LATE);
+	consequence(c, l, &r, ATTEMPT_CANCELLED, wanted ? CODE_LEASE_LOST : CODE_LATE);
 	if (wanted)
 		note_failure(c, l->work, r.provider, CODE_LEASE_LOST);
 	else
@@ -1040,7 +1037,7 @@ end_work(struct core *c, struct live *work)
 		if (l->kind == ROW_ATTEMPT && l->state == ATTEMPT_UNCLE)
 			move_attempt(c, l, ATTEMPT_UNCLE_ENDED, CODE_UNCLE);
 	state_row(work, &w);
-	consequence(c, &w, WORK_ENDED, CODE_OK);
+	consequence(c, work, &w, WORK_ENDED, CODE_OK);
 }
 
 void

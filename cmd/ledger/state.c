@@ -203,32 +203,46 @@ wants_body(const struct state *s, const struct live *l)
 	return l->kind == ROW_JOB && l->state == JOB_FETCHED;
 }
 
-void
-state_joined(const struct state *s, const struct live *l, struct row *r)
+static struct span
+packed(const struct live *l)
 {
-	struct row w;
+	return (struct span){ l->fields, l->nfields };
+}
 
-	state_row(l, r);
-	if (l->kind == ROW_WORK)
-		r->have &= ~BIT(body);		/* its jobs have it, and nobody acts upon a work */
-	if (!l->work)
-		return;
-	state_row(l->work, &w);
-	row_merge(r, &w, OF_WORK | (wants_body(s, l) ? BIT(body) : 0));
-	SET(r, work_rev, w.rev);
-	if (l->kind != ROW_JOB || !w.kept)
-		return;
-	struct live *kept = state_find(s, ROW_ATTEMPT, w.kept);
-	struct live *posted = l->state == JOB_SUBMITTING ? state_find(s, ROW_ATTEMPT, r->attempt) : kept;
-	struct row proof;
-	if (posted) {
-		state_row(posted, &proof);
-		row_merge(r, &proof, OF_PROOF);
+/* A job has its work's proof: the one that it posts, else the one that is kept.  Another proof of ours that
+ * was first is heard of, too, by what is owed for it. */
+static size_t
+add_proof(const struct state *s, const struct live *job, struct wire_part *parts)
+{
+	struct live *kept = state_find(s, ROW_ATTEMPT, job->work->kept), *posted = kept;
+	size_t n = 0;
+	struct row r;
+
+	if (job->state == JOB_SUBMITTING) {
+		state_row(job, &r);
+		posted = state_find(s, ROW_ATTEMPT, r.attempt);
 	}
-	if (kept && kept != posted) {	/* another proof of ours was first: submit hears that, too */
-		state_row(kept, &proof);
-		row_merge(r, &proof, BIT(owed));
-	}
+	if (kept && kept != posted)
+		parts[n++] = (struct wire_part){ packed(kept), BIT(owed) };
+	if (posted)
+		parts[n++] = (struct wire_part){ packed(posted), OF_PROOF };
+	return n;
+}
+
+void
+state_put_joined(const struct state *s, const struct live *l, uint64_t next, struct buf *out)
+{
+	uint64_t body = l->work && wants_body(s, l) ? BIT(body) : 0;
+	struct wire_part parts[4];
+	size_t n = 0;
+
+	/* its jobs have a work's body, and nobody acts upon a work */
+	parts[n++] = (struct wire_part){ packed(l), l->kind == ROW_WORK ? ~BIT(body) : UINT64_MAX };
+	if (l->kind == ROW_JOB && l->work->kept)
+		n += add_proof(s, l, parts + n);
+	if (l->work)
+		parts[n++] = (struct wire_part){ packed(l->work), OF_WORK | body };
+	wire_put_joined(out, parts, n, l->work ? l->work->rev : 0, next);
 }
 
 uint64_t
@@ -364,9 +378,8 @@ write_history(struct state *s, const struct row *r, uint64_t from, const struct 
 }
 
 struct live *
-state_put(struct state *s, const struct row *r, const struct maker *by)
+state_put(struct state *s, struct live *l, const struct row *r, const struct maker *by)
 {
-	struct live *l = state_find(s, r->kind, r->id);
 	bool created = !l;
 
 	if (created)

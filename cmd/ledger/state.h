@@ -76,18 +76,18 @@ struct live *state_identity_of(const struct state *, struct span chain, uint64_t
 uint16_t state_chain(struct state *, struct span name);	/* its index, made when new; CHAINS_MAX - 1 is "the rest" */
 uint16_t state_provider(struct state *, struct span name);
 
-/* All fields; spans point into l until its next state_put. */
+/* All fields; spans point into what l has now, which lives until state_keep or state_undo. */
 void	state_row(const struct live *, struct row *);
 /* The row as it is sent: joined with its work, and its kept proof. */
-void	state_joined(const struct state *, const struct live *, struct row *);
+void	state_put_joined(const struct state *, const struct live *, uint64_t next, struct buf *out);
 
 /* A fresh id of a kind; ids run in blocks that the store reserves durably: true in *reserve when
  * the block has to be written with this turn. */
 uint64_t state_new_id(struct state *, uint64_t kind);
 
-/* Put a row (new: rev 1, or changed: rev already raised) as made by `by`: writes
+/* Put a row (NULL: a new one, of rev 1; else changed: rev already raised) as made by `by`: writes
  * history (from: the state before).  Returns the live row. */
-struct live *state_put(struct state *, const struct row *, const struct maker *by);
+struct live *state_put(struct state *, struct live *, const struct row *, const struct maker *by);
 /* Take a row in as the store has it: no history, no undo. */
 struct live *state_load(struct state *, const struct row *, const struct maker *by);
 
