@@ -7,7 +7,11 @@
  * A blob that is there already: the file just written is synced whatever the
  * caller asked for and takes its place.  So a damaged one is healed, a durable
  * one stays durable, and its age begins anew, which keeps the ledger from
- * deleting it before the move that names it. */
+ * deleting it before the move that names it.
+ *
+ * What comes in small pieces is gathered: whole aligned pieces are written in half the time.  Hashing
+ * takes as long as writing: a large blob is hashed by a thread that reads the file behind the
+ * writer, so that both go on at once. */
 #include "common/blob.h"
 
 #include "common/clock.h"
@@ -16,20 +20,27 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 enum { NAME_BYTES = 2 * HASH_BYTES, COPY_BYTES = 256 * 1024, DIR_MODE = 02770, FILE_MODE = 0640 };
+enum { LARGE_BYTES = 1024 * 1024 };	/* hashed by a thread from here on */
 
 struct blobs {
 	char	*dir;
 };
 
+struct hasher;
+
 struct blob_writer {
 	struct blobs	*blobs;
 	char		*path;
 	int		 fd;
-	uint64_t	 bytes;
+	uint64_t	 bytes;		/* written */
+	struct buf	 gathered;	/* goes behind them */
 	struct sha256	 sha;
+	struct hasher	*hasher;	/* of a large one: sha is its */
 };
 
 /* Below a set-group-id directory the kernel sets that bit by itself; a sandbox may forbid us to. */
@@ -120,6 +131,106 @@ blob_path(const struct blobs *blobs, const uint8_t hash[HASH_BYTES])
 	return path;
 }
 
+/* --- hashing behind the writer --- */
+
+struct hasher {
+	pthread_t	 thread;
+	pthread_mutex_t	 lock;
+	pthread_cond_t	 more;
+	uint64_t	 written;	/* under lock, as is over: nothing more comes */
+	bool		 over;
+	/* the thread's, until it has ended */
+	int		 fd, error;
+	uint64_t	 hashed;
+	struct sha256	*sha;
+};
+
+/* How much can be hashed now; waits for it.  0: all is hashed. */
+static size_t
+wait_for_bytes(struct hasher *h)
+{
+	pthread_mutex_lock(&h->lock);
+	while (h->hashed == h->written && !h->over)
+		pthread_cond_wait(&h->more, &h->lock);
+	uint64_t n = h->written - h->hashed;
+	pthread_mutex_unlock(&h->lock);
+	return (size_t)MIN2(n, (uint64_t)COPY_BYTES);
+}
+
+static void *
+hash_file(void *arg)
+{
+	struct hasher *h = arg;
+	uint8_t *piece = xmalloc(COPY_BYTES);
+
+	for (size_t n; !h->error && (n = wait_for_bytes(h)) > 0; ) {
+		ssize_t k = pread(h->fd, piece, n, (off_t)h->hashed);
+		if (k <= 0) {
+			h->error = k < 0 ? errno : ENODATA;
+			continue;
+		}
+		sha256_put(h->sha, piece, (size_t)k);
+		h->hashed += (uint64_t)k;
+	}
+	free(piece);
+	return NULL;
+}
+
+/* What w has written is hashed; a thread does the rest.  NULL: there is no thread to be had. */
+static struct hasher *
+start_hasher(struct blob_writer *w)
+{
+	struct hasher *h = xzalloc(sizeof *h);
+	sigset_t all, before;
+
+	h->fd = w->fd;
+	h->sha = &w->sha;
+	h->hashed = h->written = w->bytes;
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_cond_init(&h->more, NULL);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	bool begun = pthread_create(&h->thread, NULL, hash_file, h) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (begun)
+		return h;
+	free(h);
+	return NULL;
+}
+
+static void
+tell_hasher(struct hasher *h, uint64_t written, bool over)
+{
+	pthread_mutex_lock(&h->lock);
+	h->written = written;
+	h->over = over;
+	pthread_cond_signal(&h->more);
+	pthread_mutex_unlock(&h->lock);
+}
+
+/* Hash up to `written` and end.  -1 with errno: it could not be read. */
+static int
+end_hasher(struct hasher **hp, uint64_t written)
+{
+	struct hasher *h = *hp;
+	int error;
+
+	*hp = NULL;
+	if (!h)
+		return 0;
+	tell_hasher(h, written, true);
+	pthread_join(h->thread, NULL);
+	pthread_mutex_destroy(&h->lock);
+	pthread_cond_destroy(&h->more);
+	error = h->error;
+	free(h);
+	if (error)
+		errno = error;
+	return error ? -1 : 0;
+}
+
+/* --- writing --- */
+
 struct blob_writer *
 blob_begin(struct blobs *blobs)
 {
@@ -160,18 +271,47 @@ write_all(struct blob_writer *w, const uint8_t *p, size_t n)
 	return 0;
 }
 
+/* n bytes of p have been written. */
 static void
 count(struct blob_writer *w, const uint8_t *p, size_t n)
 {
-	sha256_put(&w->sha, p, n);
+	if (!w->hasher && w->bytes + n > LARGE_BYTES)
+		w->hasher = start_hasher(w);
 	w->bytes += n;
+	if (w->hasher)
+		tell_hasher(w->hasher, w->bytes, false);
+	else
+		sha256_put(&w->sha, p, n);
+}
+
+static int
+flush(struct blob_writer *w)
+{
+	size_t n = w->gathered.n;
+
+	if (n == 0)
+		return 0;
+	if (write_all(w, w->gathered.p, n) != 0)
+		return -1;
+	count(w, w->gathered.p, n);
+	buf_reset(&w->gathered);
+	return 0;
 }
 
 int
 blob_write(struct blob_writer *w, const void *p, size_t n)
 {
-	count(w, p, n);
-	return write_all(w, p, n);
+	const uint8_t *from = p;
+
+	while (n > 0) {
+		size_t room = COPY_BYTES - (size_t)((w->bytes + w->gathered.n) % COPY_BYTES), k = MIN2(n, room);
+		buf_put(&w->gathered, from, k);
+		if (k == room && flush(w) != 0)
+			return -1;
+		from += k;
+		n -= k;
+	}
+	return 0;
 }
 
 /* n bytes of p are what lies at offset of fd: let the kernel move them, or, where
@@ -195,7 +335,7 @@ int
 blob_copy(struct blob_writer *w, int fd, uint64_t offset, uint64_t n)
 {
 	uint8_t *piece = xmalloc(COPY_BYTES);
-	int rc = 0;
+	int rc = flush(w);
 
 	while (n > 0 && rc == 0) {
 		ssize_t k = pread(fd, piece, (size_t)MIN2(n, (uint64_t)COPY_BYTES), (off_t)offset);
@@ -207,8 +347,9 @@ blob_copy(struct blob_writer *w, int fd, uint64_t offset, uint64_t n)
 			rc = -1;
 			break;
 		}
-		count(w, piece, (size_t)k);
 		rc = move_bytes(w, fd, (off_t)offset, piece, (size_t)k);
+		if (rc == 0)
+			count(w, piece, (size_t)k);
 		offset += (uint64_t)k;
 		n -= (uint64_t)k;
 	}
@@ -222,9 +363,11 @@ blob_drop(struct blob_writer **w)
 	int saved = errno;
 
 	if (*w) {
+		end_hasher(&(*w)->hasher, (*w)->bytes);
 		if ((*w)->fd >= 0)
 			close((*w)->fd);
 		unlink((*w)->path);
+		buf_free(&(*w)->gathered);
 		free((*w)->path);
 	}
 	free(*w);
@@ -250,6 +393,10 @@ blob_end(struct blob_writer **wp, bool durable, uint8_t hash[HASH_BYTES], uint64
 {
 	struct blob_writer *w = *wp;
 
+	if (flush(w) != 0 || end_hasher(&w->hasher, w->bytes) != 0) {
+		blob_drop(wp);
+		return -1;
+	}
 	sha256_end(&w->sha, hash);
 	*bytes = w->bytes;
 	const char *path = blob_path(w->blobs, hash);

@@ -115,6 +115,33 @@ too_much_and_damage_are_told_apart(void **state)
 	buf_free(&out);
 }
 
+/* Its hash is made by a thread. */
+static void
+a_large_blob_is_hashed_while_it_is_written(void **state)
+{
+	enum { PIECE = 70001, PIECES = 60 };
+	struct bench *b = *state;
+	uint8_t hash[HASH_BYTES], want[HASH_BYTES], *all = xmalloc(PIECE * PIECES);
+	uint64_t bytes;
+
+	for (size_t i = 0; i < PIECE * PIECES; i++)
+		all[i] = (uint8_t)(i * 2654435761u >> 13);
+	for (size_t upto = PIECES; upto > 0; upto -= 20) {
+		struct blob_writer *w = blob_begin(b->blobs), *dropped = blob_begin(b->blobs);
+		assert_true(w && dropped);
+		for (size_t i = 0; i < upto; i++) {
+			assert_int_equal(blob_write(w, all + i * PIECE, PIECE), 0);
+			assert_int_equal(blob_write(dropped, all + i * PIECE, PIECE), 0);
+		}
+		blob_drop(&dropped);
+		assert_int_equal(blob_end(&w, false, hash, &bytes), 0);
+		assert_int_equal(bytes, upto * PIECE);
+		sha256_of((struct span){ all, upto * PIECE }, want);
+		assert_memory_equal(hash, want, HASH_BYTES);
+	}
+	free(all);
+}
+
 static void
 parts_of_other_files_are_copied_and_hashed(void **state)
 {
@@ -217,6 +244,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_blob_is_found_under_the_hash_of_its_bytes, begin, end),
 		cmocka_unit_test_setup_teardown(the_empty_blob_is_a_blob, begin, end),
 		cmocka_unit_test_setup_teardown(too_much_and_damage_are_told_apart, begin, end),
+		cmocka_unit_test_setup_teardown(a_large_blob_is_hashed_while_it_is_written, begin, end),
 		cmocka_unit_test_setup_teardown(parts_of_other_files_are_copied_and_hashed, begin, end),
 		cmocka_unit_test_setup_teardown(only_what_is_old_is_offered_for_deletion, begin, end),
 		cmocka_unit_test_setup_teardown(a_directory_that_cannot_be_made_is_an_error, begin, end),
