@@ -4,11 +4,8 @@
  *
  * Reads coordinator/v4.4.70.jsonl of PROVA_FIXTURES, and is skipped without.  Each
  * recorded request is put to our Coordinator at its recorded time; HTTP status,
- * errcode and errmsg must be the same.  Covered: the groups challenge, route (where
- * HTTP itself does not answer), login, auth, jwt, get_task, submit, pps, timeout,
- * empty; left out, by name, what depends on a data base, on chance, on simultaneous
- * requests, on form, XML or YAML bodies, or on members of proofs that devnet does
- * not read (`left_out`). */
+ * errcode and errmsg must be the same.  Lines that gave a task are taken over: ours would
+ * choose another uuid.  What else is left out stands in a table, with the reason. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,24 +38,26 @@ struct replay {
 	size_t		 nworlds, played, left_out, bad;
 };
 
-static const char *const groups[] = {
-	"challenge.", "route.", "login.", "auth.", "jwt.", "get_task.", "submit.", "pps.", "timeout.", "empty.",
-};
-
-/* A name, or the beginning of several. */
-static const char *const left_out[] = {
-	/* decoders of other content types */
-	"login.form", "login.ctype-xml", "login.ctype-yaml", "login.ctype-multipart", "login.ctype-comma", "submit.form",
-	/* HTTP itself */
-	"route.", "login.auth-twice", "login.auth-empty",
-	/* simultaneous requests, chance */
-	"get_task.race", "submit.race", "login.replay-race", "get_task.types-absent", "get_task.types-empty",
-	"get_task.types-null", "get_task.types-123", "get_task.object-empty", "get_task.old-single-type", "get_task.null",
-	"get_task.ctype",
-	/* members of proofs that devnet does not read */
-	"submit.proof-chunk-info", "submit.proof-row-usages",
-	/* summaries, and rows changed by hand between two lines */
-	"timeout.thirteen", "submit.big", "get_task.name-with-nul",
+/* A name, or the beginning of several; each is met at least once. */
+static struct {
+	const char	*name, *why;
+	size_t		 met;
+} left_out[] = {
+	{ "raw.", "bytes on a connection, not requests: HTTP's own answers", 0 },
+	{ "route.get-percent", "HTTP decodes the path before we see it", 0 },
+	{ "login.form-flat", "a form instead of JSON", 0 }, { "submit.form", "a form instead of JSON", 0 },
+	{ "login.ctype-xml", "a decoder of another content type", 0 }, { "login.ctype-yaml", "a decoder of another content type", 0 },
+	{ "login.ctype-multipart", "a decoder of another content type", 0 }, { "login.ctype-comma", "a decoder of another content type", 0 },
+	{ "get_task.race", "simultaneous requests", 0 }, { "submit.race", "simultaneous requests", 0 },
+	{ "timeout.thirteen", "simultaneous requests", 0 },
+	{ "submit.proof-chunk-info", "members of a proof that devnet does not read", 0 },
+	{ "submit.proof-row-usages", "members of a proof that devnet does not read", 0 },
+	{ "submit.after-all-those-errors", "follows them", 0 },
+	{ "submit.big-10MB", "its body is not in the recording", 0 }, { "bigbad.", "their bodies are not in the recording", 0 },
+	{ "get_task.name-with-nul", "rows were changed by hand between two lines", 0 },
+	{ "pipeline.rcr-bundle-at-once", "our cron comes before every line", 0 },
+	{ "broken.", "rows that are broken", 0 }, { "real.small-bad", "rows that are broken", 0 },
+	{ "dbdown.", "a data base that is away", 0 },
 };
 
 static bool
@@ -130,6 +129,25 @@ play(struct world *w, const struct json *request, struct desk_reply *r)
 }
 
 static bool
+same_header(const struct json *response, const char *name, const char *ours)
+{
+	char *theirs = header_of(response, name);
+	bool same = strcmp(theirs ? theirs : "", ours ? ours : "") == 0;
+
+	free(theirs);
+	return same;
+}
+
+/* Of lines that were recorded with headers. */
+static bool
+same_headers(const struct desk_reply *r, const struct json *response)
+{
+	return json_size(json_get(response, "headers")) == 0 || (same_header(response, "Content-Type", r->content_type) &&
+	    same_header(response, "Location", r->location) &&
+	    same_header(response, "Www-Authenticate", r->authenticate ? "JWT realm=gin jwt" : NULL));
+}
+
+static bool
 same_answer(const char *name, const struct desk_reply *r, const struct json *response)
 {
 	uint64_t status = 0;
@@ -139,7 +157,7 @@ same_answer(const char *name, const struct desk_reply *r, const struct json *res
 	struct json *theirs = text.p ? json_parse(text, 64 << 20, why) : NULL;
 	int64_t e1 = -1, e2 = -1;
 
-	bool good = json_u64(json_get(response, "status"), &status) && status == r->status;
+	bool good = json_u64(json_get(response, "status"), &status) && status == r->status && same_headers(r, response);
 	if (theirs && json_is_object(theirs)) {
 		(void)!json_i64(json_get(ours, "errcode"), &e1);
 		(void)!json_i64(json_get(theirs, "errcode"), &e2);
@@ -156,16 +174,16 @@ same_answer(const char *name, const struct desk_reply *r, const struct json *res
 /* --- the state that recorded lines presuppose --------------------------------------------- */
 
 static struct item *
-item_named(struct world *w, struct span id)
+item_named(struct world *w, uint64_t type, struct span id)
 {
-	struct item *it = tasks_item(&w->tasks, TYPE_CHUNK, id);
+	struct item *it = tasks_item(&w->tasks, type, id);
 
 	if (it)
 		return it;
 	/* the lowest that nobody has named yet gets this name */
-	for (size_t i = 0; !it && i < w->tasks.opts.n[TYPE_CHUNK]; i++)
-		if (w->tasks.items[TYPE_CHUNK][i].end_block == 0)
-			it = &w->tasks.items[TYPE_CHUNK][i];
+	for (size_t i = 0; !it && i < w->tasks.opts.n[type]; i++)
+		if (w->tasks.items[type][i].end_block == 0)
+			it = &w->tasks.items[type][i];
 	assert_non_null(it);
 	map_del(&w->tasks.by_id, map_hash(0, span_str(it->id)), it);
 	assert_true(span_cstr(id, it->id, sizeof it->id));
@@ -196,13 +214,13 @@ asker(const struct json *request)
 
 /* The recorded Coordinator gave this task to this key: so do we. */
 static void
-adopt(struct world *w, const char *key, struct span uuid, struct span id)
+adopt(struct world *w, const char *key, struct span uuid, uint64_t type, struct span id)
 {
 	char text[64];
 
 	if (!key || !span_cstr(uuid, text, sizeof text) || tasks_row(&w->tasks, uuid, key))
 		return;
-	struct item *it = item_named(w, id);
+	struct item *it = item_named(w, type, id);
 	it->status = it->status == ITEM_VERIFIED ? ITEM_VERIFIED : ITEM_ASSIGNED;
 	it->total++;
 	it->active++;
@@ -218,10 +236,12 @@ gave_a_task(struct world *w, const struct json *line)
 	struct json *answer = text.p ? json_parse(text, 64 << 20, why) : NULL;
 	const struct json *data = json_get(answer, "data");
 	bool gave = json_str(data, "uuid").p != NULL;
+	uint64_t type = TYPE_CHUNK;
 
 	if (gave) {
 		char *key = asker(json_get(line, "request"));
-		adopt(w, key, json_str(data, "uuid"), json_str(data, "task_id"));
+		(void)!json_u64(json_get(data, "task_type"), &type);
+		adopt(w, key, json_str(data, "uuid"), type, json_str(data, "task_id"));
 		free(key);
 	}
 	json_free(&answer);
@@ -243,12 +263,16 @@ prepare_submit(struct world *w, const char *name, const struct json *line)
 	struct span text = json_str(request, "body");
 	struct json *body = text.p ? json_parse(text, 64 << 20, why) : NULL;
 	struct span uuid = json_str(body, "uuid"), id = json_str(body, "task_id");
+	uint64_t type = TYPE_CHUNK;
 
 	if (uuid.p && id.p && !begins(name, nobodys, NELEM(nobodys))) {
 		char *key = asker(request);
-		adopt(w, key, uuid, begins(name, odd, 1) || id.n != 66 ? SPAN(OWN_TASK) : id);
+		bool own = begins(name, odd, 1) || id.n != 66;
+		if (own || !json_u64(json_get(body, "task_type"), &type) || type < TYPE_CHUNK || type > TYPE_MAX)
+			type = TYPE_CHUNK;
+		adopt(w, key, uuid, type, own ? SPAN(OWN_TASK) : id);
 		if (begins(name, of_other, 1))
-			item_named(w, id);
+			item_named(w, TYPE_CHUNK, id);
 		free(key);
 	}
 	json_free(&body);
@@ -286,7 +310,7 @@ world_of(struct replay *all, const struct json *line)
 	}
 	assert_true(++all->nworlds <= WORLDS);
 	*w = (struct world){ .name = name, .blocked = { "020ab9ddbabd28b0b5951b3752c3bb87108fe8703d490b8596158a94b191708b76" } };
-	assert_true(tasks_init(&w->tasks, &w->blocks, &(struct tasks_opts){ .n = { 0, 500 }, .blocks_per_chunk = 1,
+	assert_true(tasks_init(&w->tasks, &w->blocks, &(struct tasks_opts){ .n = { 0, 500, 20, 10 }, .blocks_per_chunk = 1,
 	    .attempts = 3, .per_session = 1, .collection_ms = span_is(config, "rto") ? 4000 : 600000 }, why));
 	coordinator_init(&w->coordinator, &(struct coordinator_opts){ .secret = SECRET, .life_s = 3600,
 	    .fork = "darwinV2", .mock_verifier = true }, &w->tasks, 1);
@@ -294,12 +318,16 @@ world_of(struct replay *all, const struct json *line)
 }
 
 static bool
-is_covered(const char *name, const struct json *line)
+is_left_out(const char *name)
 {
-	const struct json *request = json_get(line, "request");
+	bool out = false;
 
-	return begins(name, groups, NELEM(groups)) && !begins(name, left_out, NELEM(left_out)) &&
-	    json_str(request, "path").p && json_str(request, "method").p;
+	for (size_t i = 0; i < NELEM(left_out); i++)
+		if (strncmp(name, left_out[i].name, strlen(left_out[i].name)) == 0) {
+			left_out[i].met++;
+			out = true;
+		}
+	return out;
 }
 
 static void
@@ -323,7 +351,7 @@ replay_line(struct replay *all, const struct json *line)
 	set_clock(line);
 	tasks_cron(&w->tasks);
 	w->coordinator.opts.blocked = begins(name, blocked, 1) ? w->blocked : NULL;
-	if (!is_covered(name, line) || gave_a_task(w, line)) {
+	if (is_left_out(name) || gave_a_task(w, line)) {
 		all->left_out++;
 		free(name);
 		return;
@@ -369,9 +397,13 @@ devnet_answers_as_the_recorded_coordinator_did(void **state)
 		from = i + 1;
 	}
 	clock_freeze(0);
+	for (size_t i = 0; i < NELEM(left_out); i++) {
+		print_message("left out: %s*, %zu lines: %s\n", left_out[i].name, left_out[i].met, left_out[i].why);
+		assert_true(left_out[i].met > 0);
+	}
 	print_message("%zu exchanges played, %zu left out, %zu differ\n", all.played, all.left_out, all.bad);
 	assert_int_equal(all.bad, 0);
-	assert_true(all.played >= 250);
+	assert_true(all.played >= 340);
 	free_worlds(&all);
 	buf_free(&file);
 	free(path);
