@@ -169,6 +169,12 @@ json_bool(const struct json *j)
 	return is(j, JSON_TRUE);
 }
 
+bool
+json_same(const struct json *a, const struct json *b)
+{
+	return json_equal(in(a), in(b));
+}
+
 void
 json_each(const struct json *object, void (*fn)(void *, const char *, const struct json *), void *arg)
 {

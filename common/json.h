@@ -31,6 +31,9 @@ bool	json_bool(const struct json *value);			/* true only for true */
 /* Each member of an object in the order of the text. */
 void	json_each(const struct json *object, void (*fn)(void *arg, const char *name, const struct json *), void *arg);
 
+/* Equal, whatever the order of members. */
+bool	json_same(const struct json *, const struct json *);
+
 /* Writing: append to a buf.  A string value with its quotes, escaped (also <, >, & as
  * \u003c ... when `go` is true, as Go's encoder does). */
 void	json_put_str(struct buf *, struct span, bool go);
