@@ -376,6 +376,20 @@ check_proof(struct trial *t)
 	return t->live->state == ATTEMPT_SENDING ? check_owner(t) : CODE_OK;
 }
 
+/* A finished proof is not dropped because we had stopped waiting for it: while its work is open it is judged
+ * like any other, beside whoever else was asked meanwhile. */
+static enum code
+check_late(struct trial *t)
+{
+	struct row old;
+
+	state_row(t->live, &old);
+	if (HAS(&old, proof_blob) || t->live->work->state != WORK_OPEN)
+		return CODE_ILLEGAL;
+	SET(&t->row, allow, SPAN("late"));
+	return check_proof(t);
+}
+
 static enum code
 check_submitting(struct trial *t)
 {
@@ -455,6 +469,16 @@ after_proved(struct trial *t)
 }
 
 static void
+after_late(struct trial *t)
+{
+	struct row w;
+
+	state_row(t->live->work, &w);
+	book(t->c, &t->row, "budget", w.chain, "reserved", w.chain, t->row.price);
+	refresh_work(t->c, t->live->work);
+}
+
+static void
 after_verified(struct trial *t)
 {
 	settle_uncles(t->c, t->live->work);
@@ -492,6 +516,7 @@ static const struct hook {
 	{ ROW_ATTEMPT, 0, ATTEMPT_ALLOCATED, check_allocated, after_allocated },
 	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_ALLOCATED, check_owner, NULL },
 	{ ROW_ATTEMPT, ANY, ATTEMPT_SENDING, check_intent, NULL },
+	{ ROW_ATTEMPT, ATTEMPT_FAILED, ATTEMPT_PROVED, check_late, after_late },
 	{ ROW_ATTEMPT, ANY, ATTEMPT_PROVED, check_proof, after_proved },
 	{ ROW_ATTEMPT, ANY, ATTEMPT_VERIFIED, NULL, after_verified },
 	{ ROW_ATTEMPT, ATTEMPT_SENDING, ATTEMPT_FAILED, check_owner, after_failed },
@@ -729,6 +754,22 @@ record_stray(struct trial *t)
 	return CODE_OK;
 }
 
+/* The proof of an attempt that had failed without one.  False: it is too late for that. */
+static bool
+take_late(struct trial *t)
+{
+	struct row before = t->row;
+
+	row_merge(&t->row, &t->it->set, BIT(proof) | BIT(proof_blob) | BIT(proof_bytes) | BIT(detail));
+	if (check_late(t) != CODE_OK) {
+		t->row = before;
+		return false;
+	}
+	put(t, ATTEMPT_PROVED);
+	after_late(t);
+	return true;
+}
+
 /* An attempt that has left memory comes back for as long as its stray order takes to be written. *work_too:
  * its work was not there either. */
 static struct live *
@@ -754,9 +795,13 @@ static enum code
 judge_known_fact(struct trial *t)
 {
 	state_row(t->live, &t->row);
-	if (!span_is(t->row.provider, t->inst->provider) || check_blobs(t->c, &t->it->set) != CODE_OK)
+	if (!span_is(t->row.provider, t->inst->provider))
 		return CODE_ILLEGAL;
+	if (check_blobs(t->c, &t->it->set) != CODE_OK)
+		return CODE_NOBLOB;
 	bool open = t->live->state == ATTEMPT_ALLOCATED || t->live->state == ATTEMPT_SENDING;
+	if (t->it->to == ATTEMPT_PROVED && t->live->state == ATTEMPT_FAILED && take_late(t))
+		return CODE_OK;
 	if (!open && !(t->it->to == ATTEMPT_PROVED && t->live->state == ATTEMPT_PROVING))
 		return record_stray(t);
 	if (t->it->to == ATTEMPT_PROVED)

@@ -899,6 +899,49 @@ a_proof_is_a_fact_too(void **state)
 	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_PROVED);
 }
 
+/* Nobody waited for it any more, and another was asked meanwhile: it is used all the same. */
+static void
+a_proof_that_comes_after_its_attempt_had_failed_is_used(void **state)
+{
+	struct bench *b = *state;
+	uint64_t job = ready_job(b, "u", 1), id = place(b, job);
+	struct row in = intent(b, EXEC, 1, 1000), h = handle("h"), p = proof();
+
+	assert_int_equal(step(b, EXEC, ROW_ATTEMPT, id, ATTEMPT_SENDING, &in), CODE_OK);
+	assert_int_equal(fact(b, EXEC, id, ATTEMPT_PROVING, &h), CODE_OK);
+	assert_int_equal(step(b, EXEC, ROW_ATTEMPT, id, ATTEMPT_FAILED, NULL), CODE_OK);
+	assert_int_equal(state_of(b, ROW_JOB, job), JOB_QUEUED);
+	assert_int_equal(balance(b, "reserved:c"), 0);
+	uint64_t second = place(b, job);
+	assert_int_equal(fact(b, EXEC, id, ATTEMPT_PROVED, &p), CODE_OK);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_PROVED);
+	assert_int_equal(balance(b, "reserved:c"), 2 * PRICE);
+	uint64_t rev = live(b, ROW_ATTEMPT, id)->rev;
+	assert_int_equal(fact(b, EXEC, id, ATTEMPT_PROVED, &p), CODE_OK);
+	assert_int_equal(live(b, ROW_ATTEMPT, id)->rev, rev);
+	assert_int_equal(step(b, SUBMIT, ROW_ATTEMPT, id, ATTEMPT_VERIFIED, NULL), CODE_OK);
+	submit(b, job, id);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_ACCEPTED);
+	prove(b, second);
+	assert_int_equal(step(b, SUBMIT, ROW_ATTEMPT, second, ATTEMPT_VERIFIED, NULL), CODE_OK);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, second), ATTEMPT_UNCLE);
+	assert_int_equal(balance(b, "owed:a"), PRICE);
+}
+
+static void
+a_wrong_late_proof_changes_nothing(void **state)
+{
+	struct bench *b = *state;
+	uint64_t job = ready_job(b, "u", 1), id = place(b, job);
+	struct row p = proof();
+
+	prove(b, id);
+	assert_int_equal(step(b, SUBMIT, ROW_ATTEMPT, id, ATTEMPT_FAILED, NULL), CODE_OK);
+	assert_int_equal(fact(b, EXEC, id, ATTEMPT_PROVED, &p), CODE_OK);	/* it had its proof */
+	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_FAILED);
+	assert_int_equal(balance(b, "reserved:c"), 0);
+}
+
 static void
 an_order_that_comes_when_all_is_over_is_recorded_in_the_store(void **state)
 {
@@ -1450,6 +1493,8 @@ static const struct CMUnitTest tests[] = {
 	T(a_row_in_sending_is_its_owners),
 	T(an_order_is_a_fact_at_any_rev_and_a_second_one_is_recorded),
 	T(a_proof_is_a_fact_too),
+	T(a_proof_that_comes_after_its_attempt_had_failed_is_used),
+	T(a_wrong_late_proof_changes_nothing),
 	T(an_order_that_comes_when_all_is_over_is_recorded_in_the_store),
 	T(one_proof_settles_both_jobs_and_is_owed_once),
 	T(a_valid_proof_that_came_second_is_an_uncle_until_its_time_is_over),

@@ -38,10 +38,12 @@ each_arrow_is_there_once_between_states_that_have_names(void **state)
 }
 
 static void
-what_has_ended_is_never_left(void **state)
+what_has_ended_is_left_only_for_a_late_proof(void **state)
 {
+	const struct move *late = move_find(ROW_ATTEMPT, ATTEMPT_FAILED, ATTEMPT_PROVED);
+
 	for (size_t i = 0; i < moves_count; i++)
-		if (moves_table[i].from >= STATE_END)
+		if (moves_table[i].from >= STATE_END && &moves_table[i] != late)
 			fail_msg("%s", arrow(&moves_table[i]));
 }
 
@@ -124,7 +126,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_arrow_is_there_once_between_states_that_have_names),
-		cmocka_unit_test(what_has_ended_is_never_left),
+		cmocka_unit_test(what_has_ended_is_left_only_for_a_late_proof),
 		cmocka_unit_test(every_state_can_be_reached_and_has_a_way_to_an_end),
 		cmocka_unit_test(fields_are_columns_of_the_row_or_of_its_work),
 		cmocka_unit_test(each_arrow_has_somebody_and_the_ledger_shares_one),
