@@ -165,6 +165,9 @@ END
 	wait_for test -s log
 	stop prover KILL || :
 	prover -O "command=$ROOT/pipelines/plugins/queue-prover" -O workers=1
+	wait_for logged prover 'event=proving .*try=2'
+	stop prover
+	prover -O "command=$ROOT/pipelines/plugins/queue-prover" -O workers=1
 	wait_for accepted 1
 	assert_equal "$(wc -l <log)" 1
 }
@@ -277,6 +280,17 @@ devnet_of() {
 	assert_output "${IDS[2]} accepted"
 	no_files
 	run -100 --separate-stderr prova-prover "${OPTS[@]}" --mock handle ./ports
+}
+
+@test "a proof whose task is not known is put aside, and taken again by handle" {
+	devnet --chunks 20 --batches 0 --bundles 0 --fault submit_proof:internal:0.5
+	prover --mock -O workers=1 -O give_up=10ms
+	wait_for logged prover event=put-aside
+	stop prover KILL || :
+	file=$(find own -name 'aside.*' | head -n 1)
+	run -0 --separate-stderr prova-prover "${OPTS[@]}" --mock -O workers=1 handle "$file"
+	assert_output --regexp ' accepted$'
+	assert_not_exist "$file"
 }
 
 @test "handle: nobody answers" {

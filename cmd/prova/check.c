@@ -62,7 +62,8 @@ run(char **argv, struct buf *said)
 static void
 check_instance(struct tool *t, struct report *r, const char *kind, const char *instance)
 {
-	char *program = xprintf("prova-%s", kind), *what = xprintf("settings of %s", instance);
+	char *program = xprintf("prova-%s", kind);
+	char *what = xprintf("settings of %s%s", strcmp(kind, "prover") == 0 ? "prover." : "", instance);
 	bool ledger = strcmp(kind, "ledger") == 0;
 	char **argv = tool_argv(t, program, (const char *const[]){ "-n", ledger ? NULL : "-I", instance, NULL });
 	struct buf said = { 0 };
@@ -121,6 +122,16 @@ check_have_provider(struct tool *t, struct report *r)
 			report_say(r, false, "settings", "[provider %s] has to have either command or listen", name);
 }
 
+/* Provers of our own: no stages, and each an instance of its own name. */
+static void
+check_provers(struct tool *t, struct report *r)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = settings_name(tool_settings(t), "prover", i)); i++)
+		check_instance(t, r, "prover", name);
+}
+
 void
 check_settings(struct tool *t, struct report *r)
 {
@@ -131,6 +142,7 @@ check_settings(struct tool *t, struct report *r)
 			check_kind(t, r, kinds[i].kind);
 	}
 	check_have_provider(t, r);
+	check_provers(t, r);
 }
 
 int

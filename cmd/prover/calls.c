@@ -98,8 +98,14 @@ make_poll(void *arg, struct span token, struct coord_request *r)
 static const enum poll_outcome outcomes[] = {
 	[COORD_DONE] = POLL_TASK, [COORD_IDLE] = POLL_EMPTY, [COORD_ALREADY] = POLL_ASSIGNED,
 	[COORD_BLOCKED] = POLL_BLOCKED, [COORD_TOKEN] = POLL_REFUSED, [COORD_REFUSED] = POLL_REFUSED,
-	[COORD_GARBAGE] = POLL_UNANSWERED,
 };
+
+/* Not the protocol.  What stands between may have stopped waiting for the Coordinator; else it is over there. */
+static enum poll_outcome
+page(long status)
+{
+	return status == 502 || status == 504 ? POLL_UNANSWERED : POLL_NOT_SENT;
+}
 
 static bool
 poll_done(void *arg, const struct identity_answer *a)
@@ -116,7 +122,7 @@ poll_done(void *arg, const struct identity_answer *a)
 	enum coord_outcome o = coord_read_task(a->status, a->body, &answer, &task);
 	if (o == COORD_TOKEN && !a->last)
 		return true;
-	poll_over(call, &(struct poll_result){ .outcome = outcomes[o], .task = &task,
+	poll_over(call, &(struct poll_result){ .outcome = o == COORD_GARBAGE ? page(a->status) : outcomes[o], .task = &task,
 	    .code = o == COORD_TOKEN ? CODE_LOGIN_REFUSED : answer.code, .why = answer.errmsg });
 	coord_task_free(&task);
 	return false;

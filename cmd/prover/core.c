@@ -284,7 +284,7 @@ core_adopt(struct core *c, struct record *r)
 		w = add_worker(c, r->identity);
 	w->rec = *r;
 	*r = (struct record){ 0 };
-	w->has = true;
+	w->has = w->rec.found = true;
 	w->left = false;
 	w->tries = w->rec.tries;
 	w->failures = w->rec.failures;

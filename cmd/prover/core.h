@@ -69,7 +69,7 @@ enum poll_outcome {
 	POLL_TASK, POLL_EMPTY,
 	POLL_ASSIGNED,		/* this identity holds a task already */
 	POLL_BLOCKED, POLL_REFUSED,
-	POLL_NOT_SENT,		/* surely not asked */
+	POLL_NOT_SENT,		/* surely not under way there: not asked, or answered by a page */
 	POLL_UNANSWERED,	/* asked; no answer, or none that can be understood */
 	POLL_OUTCOMES
 };

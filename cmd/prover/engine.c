@@ -224,7 +224,7 @@ static void
 prove_by_command(struct hand *h, const struct engine_order *o)
 {
 	const struct plugin_caps *caps = coproc_caps(h->co);
-	bool begun = o->record->tries > o->record->failures + 1;
+	bool begun = o->record->found || o->record->tries > o->record->failures + 1;
 
 	put_task(h, o);
 	if (begun && caps->ask == PLUGIN_ASK_LOOKUP && caps->verbs >> PLUGIN_RECONCILE & 1)
