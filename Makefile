@@ -127,7 +127,8 @@ endef
 $(foreach w,$(notdir $(WIRES)),$(eval $(call wire_rule,$w)))
 
 # The protocol, simulated: the shipped objects, and a build whose rules can be left out.
-MODEL_USES := cmd/ledger.a cmd/task-fetch.a cmd/allocate.a cmd/dispatch-exec.a cmd/submit.a libcommon.a
+MODEL_USES := cmd/ledger.a cmd/task-fetch.a cmd/allocate.a cmd/dispatch-coordinator.a \
+	cmd/dispatch-exec.a cmd/submit.a libcommon.a
 MUTANTS    := build/mutants
 $(eval $(call variant,$(MUTANTS),$(CC) $(ALL_CPPFLAGS) -DRULES_CAN_FAIL $(ALL_CFLAGS)))
 

@@ -54,7 +54,12 @@
 	X(NO_TERM,		"commits do not check the term") \
 	X(TERM_CHECKED_BEFORE,	"... or check it before, not inside") \
 	X(OLD_TERM_HEARD,	"a stage listens to an older ledger") \
-	X(TERM_NOT_SENT_UP,	"a deposed ledger never learns of it")
+	X(TERM_NOT_SENT_UP,	"a deposed ledger never learns of it") \
+	X(TAKEN_EARLY,		"a prover hears that its proof is taken before the ledger has it") \
+	X(GIVEN_EARLY,		"a prover is given a task before it is durably its own") \
+	X(SERVED_EARLY,		"provers are served before it is known who has what") \
+	X(NO_PROVE_TIME,	"a prover that has vanished is waited for") \
+	X(REPORT_ONCE,		"a report on a row that was not in hand is not told again")
 
 enum rule {
 	RULE_NONE,

@@ -8,6 +8,7 @@
 #include "common/codes.h"
 #include "common/diag.h"
 #include "common/map.h"
+#include "common/rule.h"
 
 enum {
 	LOOK_MS		= 1000,		/* look again at what waits for something else */
@@ -213,6 +214,8 @@ assign(struct court *c, struct prover *p, struct held *h)
 	SET(&set, handle, span_str(p->key));
 	SET(&set, begun_ms, books_wall_ms(c->o.books));
 	books_step(c->o.books, h, ATTEMPT_PROVING, CODE_OK, &set);
+	if (!RULE(GIVEN_EARLY))
+		give(c, o, h->row);
 }
 
 struct search { const struct prover *p; struct held *best; };
@@ -350,7 +353,7 @@ overdue(const struct court *c, const struct order *o, const struct row *r)
 {
 	if (brought_for(c, o->id))
 		return CODE_OK;
-	if (HAS(r, begun_ms) && books_wall_ms(c->o.books) >= r->begun_ms + c->o.prove_ms)
+	if (RULE(NO_PROVE_TIME) && HAS(r, begun_ms) && books_wall_ms(c->o.books) >= r->begun_ms + c->o.prove_ms)
 		return CODE_PROOF_TIMEOUT;
 	return !o->given && clock_ms() >= o->since_ms + c->o.take_ms ? CODE_NO_TAKER : CODE_OK;
 }
@@ -444,6 +447,21 @@ need_brought(struct court *c, uint64_t attempt, bool failure, const struct row *
 	return b;
 }
 
+/* Each request that waits for it hears: taken, or why not. */
+static void
+say(struct court *c, struct brought *b, bool taken, enum court_no no)
+{
+	size_t n = b->nrequests;
+
+	b->nrequests = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (taken)
+			c->o.ops->taken(c->o.arg, b->requests[i]);
+		else
+			c->o.ops->refuse(c->o.arg, b->requests[i], no);
+	}
+}
+
 static void
 take(struct court *c, uint64_t attempt, bool failure, const struct row *set, void *request)
 {
@@ -461,6 +479,8 @@ take(struct court *c, uint64_t attempt, bool failure, const struct row *set, voi
 	b->requests[b->nrequests++] = request;
 	if (is_new)
 		tell(c, b, failure && h ? h->row->rev : 0);
+	if (!RULE(TAKEN_EARLY))
+		say(c, b, true, COURT_AWAY);
 }
 
 void
@@ -481,21 +501,6 @@ court_attempt(const struct court *c, struct span key, struct span uuid)
 	return uuid_open(c->o.secret, key, uuid);
 }
 
-/* Each request that waits for it hears: taken, or why not. */
-static void
-say(struct court *c, struct brought *b, bool taken, enum court_no no)
-{
-	size_t n = b->nrequests;
-
-	b->nrequests = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (taken)
-			c->o.ops->taken(c->o.arg, b->requests[i]);
-		else
-			c->o.ops->refuse(c->o.arg, b->requests[i], no);
-	}
-}
-
 static void
 forget_brought(struct court *c, struct brought *b)
 {
@@ -513,7 +518,8 @@ forget_brought(struct court *c, struct brought *b)
 static bool
 report_again(struct court *c, struct brought *b, uint64_t code, const struct row *first)
 {
-	if (!b->failure || code != CODE_CONFLICT || !first || first->state != ATTEMPT_PROVING || b->tries++ >= TRIES_MAX)
+	if (!b->failure || code != CODE_CONFLICT || !first || first->state != ATTEMPT_PROVING || b->tries++ >= TRIES_MAX ||
+	    !RULE(REPORT_ONCE))
 		return false;
 	tell(c, b, first->rev);
 	return true;
@@ -605,7 +611,7 @@ court_turn(struct court *c)
 {
 	uint64_t due;
 
-	if (!c->ready && books_told_all(c->o.books))
+	if (!c->ready && (books_told_all(c->o.books) || !RULE(SERVED_EARLY)))
 		begin(c);
 	due = end_waits(c);
 	for (struct brought *b = c->brought; b; b = b->next) {

@@ -242,6 +242,7 @@ on_act(void *arg, struct held *h)
 	case P_TRACE:	 trace_act(p, h); break;
 	case P_ALLOCATE: place_act(p->place, h); break;
 	case P_DISPATCH: purchase_act(p->purchase, h); break;
+	case P_COURT:	 court_act(p->court, h); break;
 	case P_SUBMIT:	 settle_act(p->settle, h); break;
 	}
 }
@@ -255,6 +256,8 @@ on_lose(void *arg, struct held *h)
 		fetch_lose(p->fetch, h);
 	if (p->kind == P_DISPATCH && p->purchase)
 		purchase_lose(p->purchase, h);
+	if (p->kind == P_COURT)
+		court_lose(p->court, h);
 	if (p->kind == P_SUBMIT && p->settle)
 		settle_lose(p->settle, h);
 }
@@ -268,6 +271,8 @@ on_answer(void *arg, uint64_t token, uint64_t code, const struct row *first)
 		fetch_told(p->fetch, token, code, first);
 	if (p->kind == P_ALLOCATE)
 		place_answer(p->place, token, code, first);
+	if (p->kind == P_COURT)
+		court_answer(p->court, token, code, first);
 	if (p->kind == P_SUBMIT)
 		settle_told(p->settle, token, code, first);
 }
@@ -294,6 +299,8 @@ on_levels(void *arg, struct tick *t)
 		place_levels(p->place, t);
 	if (p->kind == P_DISPATCH)
 		dispatch_levels(p, t);
+	if (p->kind == P_COURT)
+		court_levels(p->court, t);
 	if (p->kind == P_SUBMIT)
 		settle_levels(p->settle, t);
 }
@@ -321,6 +328,8 @@ on_reset(void *arg)
 		place_reset(p->place);
 	if (p->kind == P_DISPATCH)
 		purchase_reset(p->purchase);
+	if (p->kind == P_COURT)
+		court_reset(p->court);
 	if (p->kind == P_SUBMIT)
 		settle_reset(p->settle);
 }
@@ -414,16 +423,16 @@ static void
 make_place(struct proc *p)
 {
 	struct policy policies[2];
-	static const struct place_provider providers[] = { { "a", "" }, { "b", "" } };
+	static const struct place_provider providers[] = { { "a", "" }, { "b", "" }, { "c", "" }, { "d", "" } };
 
 	memset(policies, 0, sizeof policies);
 	for (unsigned t = 0; t < 2; t++) {
 		snprintf(policies[t].chain, sizeof policies[t].chain, "c");
 		policies[t].type = t + 1;
-		policies[t].max_attempts = 50;
+		policies[t].max_attempts = 100;
 		policies[t].chooser = chooser_find("turn");
 	}
-	struct place_opts o = { policies, 2, providers, 2 };
+	struct place_opts o = { policies, 2, providers, NELEM(providers) };
 	p->place = place_new(&o);
 	place_bind(p->place, p->books);
 }
@@ -450,7 +459,8 @@ make_settle(struct proc *p)
 }
 
 static void (*const makers[])(struct proc *) = {
-	[P_FETCH] = make_fetch, [P_ALLOCATE] = make_place, [P_DISPATCH] = make_purchase, [P_SUBMIT] = make_settle,
+	[P_FETCH] = make_fetch, [P_ALLOCATE] = make_place, [P_DISPATCH] = make_purchase, [P_COURT] = farm_open,
+	[P_SUBMIT] = make_settle,
 };
 
 static void
@@ -483,6 +493,7 @@ end_proc(struct proc *p)
 	p->settle = NULL;
 	p->purchase = NULL;
 	books_free(&p->books);		/* without a connection its last words are lost */
+	farm_close(p);
 	fetch_free(&f);
 	settle_free(&s);
 	purchase_free(&u);
@@ -507,9 +518,13 @@ proc_turn(struct proc *p)
 
 	if (p->kind == P_FETCH)
 		fetch_turn(p->fetch);
+	if (p->kind == P_COURT)
+		court_turn(p->court);
 	next = books_turn(p->books, w->now);
 	if (p->kind == P_FETCH)
 		next = MIN2(next, fetch_turn(p->fetch));
+	if (p->kind == P_COURT)
+		next = MIN2(next, court_turn(p->court));
 	next = MAX2(next, w->now + 1);
 	if (next == UINT64_MAX || (p->wake_at && p->wake_at <= next))
 		return;
@@ -705,6 +720,8 @@ add(struct world *w, enum proc_kind kind, const char *stage, const char *name, u
 	*p = (struct proc){ .w = w, .mortal = mortal, .kind = kind, .stage = stage, .name = name, .provider = provider, .remote = remote, .clone = clone };
 	if (!clone)
 		world_post(w, world_draw(w, 200), start_proc, p);
+	if (kind == P_COURT)
+		farm_begin(p);
 }
 
 void
@@ -721,9 +738,15 @@ actors_begin(struct world *w)
 	add(w, P_ALLOCATE, "allocate", "allocate", 0, false, false);
 	if (w->seed % 3 == 0)
 		add(w, P_ALLOCATE, "allocate", "allocate.2", 0, false, false);
-	add(w, P_DISPATCH, "dispatch-exec", "dispatch-exec.a", 0, false, false);
-	add(w, P_DISPATCH, "dispatch-exec", "dispatch-exec.a.2", 0, false, false);
-	add(w, P_DISPATCH, "dispatch-exec", "dispatch-exec.b", 1, false, false);
+	if (w->seed % 5 != 1) {
+		add(w, P_DISPATCH, "dispatch-exec", "dispatch-exec.a", 0, false, false);
+		add(w, P_DISPATCH, "dispatch-exec", "dispatch-exec.a.2", 0, false, false);
+		add(w, P_DISPATCH, "dispatch-exec", "dispatch-exec.b", 1, false, false);
+	}
+	if (w->seed % 5 != 0)
+		add(w, P_COURT, "dispatch-coordinator", "dispatch-coordinator.c", 0, false, false);
+	if (w->seed % 5 == 1)
+		add(w, P_COURT, "dispatch-coordinator", "dispatch-coordinator.d", 0, false, false);
 	add(w, P_SUBMIT, "submit", "submit", 0, false, false);
 }
 

@@ -1,8 +1,6 @@
 /* judge.c - what must hold: at every moment, and when all is over. */
 #include "tests/model/world.h"
 
-enum { SLOTS = 3 };
-
 struct told { uint64_t key, rev; };
 
 static uint64_t
@@ -96,7 +94,7 @@ check_grant(struct world *w)
 	for (size_t i = 0; i < w->nprocs; i++) {
 		bool heard = w->heard_at[i] && w->now < w->heard_at[i] + 4000;
 		allocate |= heard && w->procs[i].kind == P_ALLOCATE;
-		dispatch |= heard && w->procs[i].kind == P_DISPATCH;
+		dispatch |= heard && (w->procs[i].kind == P_DISPATCH || w->procs[i].kind == P_COURT);
 	}
 	for (size_t i = 0; i < w->ear->news.ngrants; i++)
 		if ((!allocate || !dispatch) && !was_cut_off(w, w->ear->news.grants[i].identity))
@@ -169,7 +167,7 @@ static void
 check_room(struct world *w)
 {
 	const struct state *s = core_state(w->core);
-	unsigned in_hand = 0, bad = 0;
+	unsigned in_hand = 0, bad = w->farm_lies, slots = (unsigned)w->nfarmers;
 	size_t at = 0;
 	const struct live *l;
 
@@ -178,8 +176,10 @@ check_room(struct world *w)
 	for (size_t p = 0; p < NELEM(w->providers); p++)
 		for (size_t i = 0; i < w->providers[p].norders; i++)
 			bad += w->providers[p].orders[i].lies;
-	if (in_hand > SLOTS + w->orphans + bad)
-		world_blame(w, "%u works in hand, %d slots, %u polls cut off, %u bad proofs", in_hand, SLOTS, w->orphans, bad);
+	for (size_t i = 0; i < w->nprocs; i++)
+		slots += w->procs[i].kind == P_DISPATCH;
+	if (in_hand > slots + w->orphans + bad)
+		world_blame(w, "%u works in hand, %u slots, %u polls cut off, %u bad proofs", in_hand, slots, w->orphans, bad);
 }
 
 /* No job is placed on a work without an open attempt or a proof. */
@@ -195,6 +195,94 @@ check_placed(struct world *w)
 			world_blame(w, "job %" PRIu64 " is placed, and nobody proves its work", l->id);
 }
 
+/* --- provers that come by themselves --- */
+
+struct gift_search { struct world *w; const char *key; uint64_t attempt, state, others; bool has_proof, is_its; };
+
+static void
+look_for_gift(void *arg, const struct row *r)
+{
+	struct gift_search *s = arg;
+
+	if (r->kind != ROW_ATTEMPT)
+		return;
+	if (r->id == s->attempt) {
+		s->state = r->state;
+		s->has_proof = HAS(r, proof_blob) && r->proof_bytes;
+		s->is_its = span_is(r->handle, s->key);
+	} else if (r->state == ATTEMPT_PROVING && span_is(r->handle, s->key)) {
+		s->others = r->id;
+	}
+}
+
+static struct gift_search
+find_gift(struct world *w, uint64_t attempt, const char *key)
+{
+	struct gift_search s = { .w = w, .key = key, .attempt = attempt };
+	struct disk_reader reader = { .arg = &s, .row = look_for_gift };
+
+	disk_read(w->disk, &reader);
+	return s;
+}
+
+static struct gift *
+gift_of(struct world *w, uint64_t attempt)
+{
+	for (size_t i = 0; i < w->ngifts; i++)
+		if (w->gifts[i].attempt == attempt)
+			return &w->gifts[i];
+	return NULL;
+}
+
+/* A prover is told of what is durably its own, always by the same name, and of one task at a time. */
+void
+judge_give(struct world *w, const char *key, const struct row *attempt, const char *uuid)
+{
+	struct gift_search s = find_gift(w, attempt->id, key);
+	struct gift *g = gift_of(w, attempt->id);
+
+	world_say(w, "attempt %" PRIu64 " is given to %s as %s", attempt->id, key, uuid);
+	if (!s.is_its)
+		world_blame(w, "%s is given attempt %" PRIu64 ", which is not its own", key, attempt->id);
+	if (s.others && s.state == ATTEMPT_PROVING)
+		world_blame(w, "%s is given attempt %" PRIu64 ", and has attempt %" PRIu64, key, attempt->id, s.others);
+	if (!g && w->ngifts == GIFTS_MAX) {
+		world_blame(w, "more attempts are given than can be");
+	} else if (!g) {
+		g = &w->gifts[w->ngifts++];
+		g->attempt = attempt->id;
+		snprintf(g->key, sizeof g->key, "%s", key);
+		snprintf(g->uuid, sizeof g->uuid, "%s", uuid);
+	} else if (strcmp(g->key, key) != 0 || strcmp(g->uuid, uuid) != 0) {
+		world_blame(w, "attempt %" PRIu64 " is %s for %s, and was %s for %s", attempt->id, uuid, key, g->uuid, g->key);
+	}
+}
+
+/* What was taken is on the disk, from this moment on; a report has ended the attempt. */
+void
+judge_taken(struct world *w, uint64_t attempt, bool proof)
+{
+	struct gift *g = gift_of(w, attempt);
+	struct gift_search s = find_gift(w, attempt, "");
+
+	if (!g)
+		world_blame(w, "attempt %" PRIu64 " is taken, and was given to nobody", attempt);
+	else
+		g->taken |= proof;
+	if (proof && !s.has_proof)
+		world_blame(w, "the proof of attempt %" PRIu64 " is taken, and the ledger has none", attempt);
+	if (!proof && s.state <= ATTEMPT_PROVING)
+		world_blame(w, "the report on attempt %" PRIu64 " is taken, and it is still open", attempt);
+}
+
+static void
+check_taken(struct world *w)
+{
+	for (size_t i = 0; i < w->ngifts; i++)
+		if (w->gifts[i].taken && !find_gift(w, w->gifts[i].attempt, "").has_proof)
+			world_blame(w, "the proof of attempt %" PRIu64 " was taken, and is lost", w->gifts[i].attempt);
+}
+
 void
 judge_moment(struct world *w)
 {
@@ -204,6 +292,7 @@ judge_moment(struct world *w)
 		struct disk_reader reader = { .arg = w, .row = check_told };
 		w->judged_term = core_term(w->core);
 		disk_read(w->disk, &reader);
+		check_taken(w);
 	}
 }
 
@@ -469,6 +558,7 @@ judge_end(struct world *w)
 	check_history(w);
 	check_money(w);
 	check_orders(w);
+	check_taken(w);
 	free_steps(&w->told);
 	free_steps(&w->asked);
 }

@@ -1,13 +1,15 @@
 /* world.h - a deterministic simulation of the whole pipeline: one process, no sockets.
  *
  * The ledger's core, the stages' protocol (books) and their deciding cores are the
- * shipped ones.  Simulated are clock, network, store, the Coordinator, the providers and
- * the inputs.  A seed decides every loss, copy, delay, reordering, kill, freeze, failed write
- * and commit that is cut short; the same seed gives the same run. */
+ * shipped ones.  Simulated are clock, network, store, the Coordinator, the providers, the
+ * provers that come by themselves, and the inputs.  A seed decides every loss, copy, delay,
+ * reordering, kill, freeze, failed write and commit that is cut short; the same seed gives
+ * the same run. */
 #ifndef PROVA_WORLD_H
 #define PROVA_WORLD_H
 
 #include "cmd/allocate/place.h"
+#include "cmd/dispatch-coordinator/court.h"
 #include "cmd/dispatch-exec/purchase.h"
 #include "cmd/ledger/core.h"
 #include "cmd/ledger/store_memory.h"
@@ -21,10 +23,10 @@
 
 enum {
 	IDENTITIES = 4, TASKS = 8, PROCS_MAX = 12, FAULTS_MS = 45000, LIMIT_MS = 900000,
-	COLLECTION_MS = 40000, PRICE = 1000, KEEP_MS = 300000,
+	COLLECTION_MS = 40000, PRICE = 1000, KEEP_MS = 300000, FARMERS = 3, FARMERS_MAX = 2 * FARMERS, GIFTS_MAX = 512,
 };
 
-enum proc_kind { P_FETCH, P_TRACE, P_ALLOCATE, P_DISPATCH, P_SUBMIT };
+enum proc_kind { P_FETCH, P_TRACE, P_ALLOCATE, P_DISPATCH, P_COURT, P_SUBMIT };
 
 struct world;
 
@@ -46,6 +48,8 @@ struct proc {
 	struct place	*place;
 	struct purchase	*purchase;
 	struct settle	*settle;
+	struct court	*court;
+	struct visit	*visits;		/* requests that the court has */
 	unsigned	 provider;		/* of a dispatcher */
 	size_t		 proving;		/* prove calls under way */
 };
@@ -70,6 +74,25 @@ struct seller {
 	uint64_t	 lag_ms, types;
 	struct order	 orders[512];
 	size_t		 norders;
+};
+
+/* A prover that comes by itself. */
+struct farmer {
+	struct world	*w;
+	struct proc	*at;			/* its dispatcher */
+	char		 key[8], uuid[40];	/* uuid: of the task that it has, or "" */
+	uint64_t	 types, serial;		/* serial: what it waits for */
+	unsigned	 task;
+	bool		 mortal;
+	enum { FARMER_RESTS, FARMER_ASKS, FARMER_PROVES, FARMER_SUBMITS } state;
+	enum { FATE_OPEN, FATE_GOOD, FATE_FAILS, FATE_LIES } fate;	/* of its task, once it was proved */
+};
+
+/* An attempt that was given to a farmer. */
+struct gift {
+	uint64_t	 attempt;
+	char		 key[8], uuid[40];
+	bool		 taken;			/* a proof of it was answered so */
 };
 
 struct event;
@@ -106,7 +129,11 @@ struct world {
 	size_t		 nassigned;
 	uint64_t	 coord_away_until;
 	struct seller	 providers[2];
-	unsigned	 failures_left, lies_left;
+	unsigned	 failures_left, lies_left, farm_lies;
+	struct farmer	 farmers[FARMERS_MAX];
+	size_t		 nfarmers;
+	struct gift	 gifts[GIFTS_MAX];
+	size_t		 ngifts;
 	/* what the judge needs */
 	unsigned	 orphans;		/* polls whose task-fetch was killed */
 	struct map	 told;			/* highest rev of each row that a DONE has told */
@@ -145,6 +172,11 @@ void	outside_post(struct proc *, const struct row *job);
 bool	outside_call(struct proc *, const struct purchase_call *);
 void	outside_verify(struct proc *, const struct row *attempt);
 
+/* farm.c: provers, and the dispatcher that they come to */
+void	farm_begin(struct proc *);
+void	farm_open(struct proc *);
+void	farm_close(struct proc *);
+
 /* judge.c */
 bool	judge_is_over(struct world *);		/* everything has come to its end */
 void	judge_moment(struct world *);		/* after each of the ledger's turns */
@@ -152,5 +184,7 @@ void	judge_end(struct world *);
 void	judge_hear(struct world *, const char *to, struct span message);	/* every message down */
 void	judge_ask(struct world *, const char *from, struct span message);	/* every message up */
 void	judge_call(struct world *, const struct row *, uint64_t now);	/* a call that costs departs */
+void	judge_give(struct world *, const char *key, const struct row *attempt, const char *uuid);	/* a prover is told of a task */
+void	judge_taken(struct world *, uint64_t attempt, bool proof);	/* ... that its proof, or its report, was taken */
 
 #endif
