@@ -119,8 +119,11 @@ $(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$f)))
 WIRES    := $(patsubst tests/wire/%.c,$(B)/tests/wire/%,$(wildcard tests/wire/wire_*.c))
 WIRE_OWN := $(patsubst %.c,$(B)/%.o,$(filter-out tests/wire/wire_%,$(wildcard tests/wire/*.c)))
 
+$(B)/tests/wire/wire.a: $(WIRE_OWN)
+	@rm -f $@ && $(AR) rcs $@ $^
+
 define wire_rule
-$(B)/tests/wire/$1: $(B)/tests/wire/$1.o $(WIRE_OWN) $(call uses,$(B),tests/wire/$1.c) $(B)/libcommon.a $(BINS)
+$(B)/tests/wire/$1: $(B)/tests/wire/$1.o $(B)/tests/wire/wire.a $(call uses,$(B),tests/wire/$1.c) $(B)/libcommon.a $(BINS)
 	@echo "  LINK $1"
 	@$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter-out $(BINS),$$^) -lcmocka $(PKG_LIBS)
 endef

@@ -28,7 +28,7 @@ struct door {
 struct request {
 	struct door		*door;
 	struct httpd_req	*http;
-	struct buf		 key;
+	struct buf		 key, name, version;	/* of its prover */
 };
 
 /* --- answers ------------------------------------------------------------------ */
@@ -43,12 +43,20 @@ answer(struct httpd_req *r, struct desk_reply *reply)
 }
 
 static void
+free_request(struct request *q)
+{
+	buf_free(&q->key);
+	buf_free(&q->name);
+	buf_free(&q->version);
+	free(q);
+}
+
+static void
 end(struct request *q, struct desk_reply *reply)
 {
 	httpd_set(q->http, NULL);
 	answer(q->http, reply);
-	buf_free(&q->key);
-	free(q);
+	free_request(q);
 }
 
 /* A prover sends it again: nothing that it would take for a verdict. */
@@ -118,8 +126,8 @@ on_refuse(void *arg, void *request, enum court_no no)
 	else if (no == COURT_UNKNOWN)
 		desk_refuse(&reply, COORD_T_SUBMIT_FAILED, "%s", COORD_NO_SUCH_TASK);
 	else
-		desk_refuse(&reply, COORD_T_TASK_CHECK, "prover with publicKey %.*s is already assigned a task of another type",
-		    SPAN_ARG(SPAN_OF(&q->key)));
+		desk_refuse(&reply, COORD_T_TASK_CHECK, "prover with publicKey %s is already assigned a task. ProverName: %s, ProverVersion: %s",
+		    buf_cstr(&q->key), buf_cstr(&q->name), buf_cstr(&q->version));
 	end(q, &reply);
 }
 
@@ -128,13 +136,15 @@ static const struct court_ops court_ops = { .give = on_give, .idle = on_idle, .t
 /* --- requests ------------------------------------------------------------------- */
 
 static struct request *
-new_request(struct door *d, struct httpd_req *r, const struct buf *key)
+new_request(struct door *d, struct httpd_req *r, const struct coord_claims *claims)
 {
 	struct request *q = xzalloc(sizeof *q);
 
 	q->door = d;
 	q->http = r;
-	buf_put(&q->key, key->p, key->n);
+	buf_put(&q->key, claims->public_key.p, claims->public_key.n);
+	buf_put(&q->name, claims->name.p, claims->name.n);
+	buf_put(&q->version, claims->version.p, claims->version.n);
 	httpd_set(r, q);
 	return q;
 }
@@ -147,7 +157,7 @@ take_want(struct door *d, struct httpd_req *r, const struct desk_call *call)
 
 	for (size_t i = 0; i < call->want.ntypes; i++)
 		want.types |= UINT64_C(1) << call->want.types[i];
-	court_ask(d->court, &want, new_request(d, r, &call->claims.public_key));
+	court_ask(d->court, &want, new_request(d, r, &call->claims));
 }
 
 static int
@@ -183,7 +193,7 @@ take_proof(struct door *d, struct httpd_req *r, const struct desk_call *call, ui
 		reply = away();
 		answer(r, &reply);
 	} else {
-		court_proof(d->court, attempt, &set, new_request(d, r, &call->claims.public_key));
+		court_proof(d->court, attempt, &set, new_request(d, r, &call->claims));
 	}
 }
 
@@ -194,7 +204,7 @@ take_failure(struct door *d, struct httpd_req *r, struct desk_call *call, uint64
 	struct row set = { 0 };
 
 	SET(&set, detail, ((struct span){ (const uint8_t *)text, strnlen(text, DETAIL_BYTES) }));
-	court_failure(d->court, attempt, &set, new_request(d, r, &call->claims.public_key));
+	court_failure(d->court, attempt, &set, new_request(d, r, &call->claims));
 }
 
 static void
@@ -242,8 +252,7 @@ on_gone(void *arg, struct httpd_req *r)
 		return;
 	court_gone(q->door->court, SPAN_OF(&q->key), q);
 	httpd_set(r, NULL);
-	buf_free(&q->key);
-	free(q);
+	free_request(q);
 }
 
 /* --- life ---------------------------------------------------------------------------- */
@@ -292,6 +301,12 @@ struct court *
 door_court(struct door *d)
 {
 	return d->court;
+}
+
+unsigned
+door_port(const struct door *d)
+{
+	return httpd_port(d->httpd);
 }
 
 void

@@ -15,6 +15,7 @@
 	X(HOLD,		"A prover is held until there is work for it, before it hears that there is none.") \
 	X(HEIGHT,	"prover_height is not looked at.") \
 	X(TWICE,	"A proof that was taken is taken again, also when it comes late.") \
+	X(UUID,		"The uuid alone says what a proof is for: task_id and task_type are not looked at, nor is the proof's form.") \
 	X(REPORT,	"A failure report is answered like a proof.") \
 	X(TRUST,	"A proof is stored before it is verified; a wrong one is taken, and not paid.") \
 	X(AWAY,		"What cannot be stored now is answered with HTTP status 503.")
@@ -35,5 +36,6 @@ struct door_opts {
 struct door *door_new(const struct door_opts *) MUSTCHECK;	/* copies */
 void	door_free(struct door **);		/* requests under way end without an answer */
 struct court *door_court(struct door *);
+unsigned door_port(const struct door *);
 
 #endif

@@ -17,7 +17,11 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-enum { FAKE_ROWS = 64, FAKE_MOVES = 64, FAKE_FACTS = 16, FAKE_FIRST_ID = 100, FAKE_ATTEMPT_ID = 7, FAKE_RETRY_MS = 1000, START_MS = 1000000 };
+#ifndef FAKE_ROWS
+#define FAKE_ROWS 64
+#endif
+
+enum { FAKE_MOVES = 64, FAKE_FACTS = 16, FAKE_FIRST_ID = 100, FAKE_ATTEMPT_ID = 7, FAKE_RETRY_MS = 1000, START_MS = 1000000 };
 
 struct fake_row {
 	struct held	 held;		/* first: a held is its fake_row */

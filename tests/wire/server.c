@@ -1,4 +1,5 @@
 /* server.c - the servers under test.  See server.h. */
+#include "tests/wire/farm.h"
 #include "tests/wire/server.h"
 
 #include <arpa/inet.h>
@@ -85,8 +86,8 @@ stop_process(struct server *s)
 
 /* --- a kind desk in this process, with nothing behind it ------------------------------------- */
 
-static void
-start_desk(struct server *s, const char *const *options)
+static struct desk_opts
+kind_opts(const struct server *s)
 {
 	static const struct desk_version versions[] = {
 		{ "v4.4.45", "darwinV2,darwin" }, { "v4.4.43", "darwin" }, { NULL, NULL },
@@ -95,9 +96,17 @@ start_desk(struct server *s, const char *const *options)
 	static const char *blocked[2];
 
 	blocked[0] = s->blocked;
-	desk_init(&s->desk, &(struct desk_opts){ .secret = SPAN(SERVER_SECRET), .challenge_life_s = 3600, .login_life_s = 3600,
+	return (struct desk_opts){ .secret = SPAN(SERVER_SECRET), .challenge_life_s = 3600, .login_life_s = 3600,
 	    .min_version = SERVER_MIN, .own_version = SERVER_OWN, .versions = versions, .kind = true, .blocked = blocked,
-	    .vks = { [TYPE_CHUNK] = vks, [TYPE_BATCH] = vks, [TYPE_BUNDLE] = vks } });
+	    .vks = { [TYPE_CHUNK] = vks, [TYPE_BATCH] = vks, [TYPE_BUNDLE] = vks } };
+}
+
+static void
+start_desk(struct server *s, const char *const *options)
+{
+	struct desk_opts opts = kind_opts(s);
+
+	desk_init(&s->desk, &opts);
 }
 
 static void
@@ -128,12 +137,43 @@ ask_desk(struct server *s, const struct desk_ask *a, struct response *r)
 	desk_call_free(&call);
 }
 
+/* --- dispatch-coordinator's door, court and desk in this process ---------------------------------- */
+
+static void
+start_farm(struct server *s, const char *const *options)
+{
+	struct desk_opts opts = kind_opts(s);
+
+	s->farm = farm_new(&opts, 20);
+	server_work(s, 30);
+}
+
+static void
+stop_farm(struct server *s)
+{
+	farm_free(&s->farm);
+}
+
+/* So many chunks more are there to be proved. */
+void
+server_work(struct server *s, unsigned chunks)
+{
+	static uint64_t n;
+
+	for (; s->farm && chunks; chunks--) {
+		char *id = xprintf("0x%064" PRIx64, ++n);
+		farm_offer(s->farm, TYPE_CHUNK, span_str(id), SPAN("darwinV2"), SPAN("{\"block_hashes\":[]}"));
+		free(id);
+	}
+}
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 const struct server_type server_types[] = {
-	{ "devnet", false, true, true, start_devnet, stop_process },
-	{ "kind desk", true, false, false, start_desk, stop_desk },
-	{ NULL, false, false, false, NULL, NULL },
+	{ "devnet", false, false, true, true, start_devnet, stop_process },
+	{ "kind desk", true, false, false, false, start_desk, stop_desk },
+	{ "dispatch-coordinator", true, true, true, true, start_farm, stop_farm },
+	{ NULL, false, false, false, false, NULL, NULL },
 };
 
 void
@@ -202,9 +242,10 @@ undo_chunks(struct buf *body)
 	*body = whole;
 }
 
-static void
-split(struct buf *all, struct response *r)
+void
+response_read(struct buf *all, struct response *r)
 {
+	*r = (struct response){ 0 };
 	char *text = buf_cstr(all), *end = strstr(text, "\r\n\r\n");
 
 	if (!end || sscanf(text, "HTTP/1.%*d %u", &r->status) != 1)
@@ -220,17 +261,20 @@ void
 server_send(struct server *s, struct span bytes, struct response *r)
 {
 	struct buf all = { 0 };
-	int fd = connect_to(s);
 	ssize_t n;
 
-	*r = (struct response){ 0 };
+	if (s->farm) {
+		farm_send(s->farm, bytes, r);
+		return;
+	}
+	int fd = connect_to(s);
 	for (size_t at = 0; at < bytes.n; at += (size_t)n)
 		if ((n = send(fd, bytes.p + at, bytes.n - at, MSG_NOSIGNAL)) <= 0)
 			break;
 	while ((n = recv(fd, buf_room(&all, 65536), 65536, 0)) > 0)
 		all.n += (size_t)n;
 	close(fd);
-	split(&all, r);
+	response_read(&all, r);
 	buf_free(&all);
 }
 

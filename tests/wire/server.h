@@ -15,10 +15,12 @@
 #define SERVER_VERSION	"v4.4.45-37af5ef5-38a68e2-1c5093c"
 
 struct server;
+struct farm;
 
 struct server_type {
 	const char	*name;
 	bool		 kind;		/* DESK_KINDNESSES apply */
+	bool		 door;		/* and DOOR_KINDNESSES of dispatch-coordinator */
 	bool		 has_tasks;	/* chunks to give, and a verifier */
 	bool		 is_http;
 	void		(*start)(struct server *, const char *const *options);
@@ -33,6 +35,7 @@ struct server {
 	pid_t		 pid;
 	unsigned	 port;
 	struct desk	 desk;
+	struct farm	*farm;
 	char		 dir[64];
 };
 
@@ -50,7 +53,11 @@ void	server_stop(struct server *);
 void	server_ask(struct server *, const struct desk_ask *, struct response *);
 /* Send bytes as they are, and read until the end. Only of one that speaks HTTP. */
 void	server_send(struct server *, struct span bytes, struct response *);
+/* The bytes of an answer: head and body. */
+void	response_read(struct buf *bytes, struct response *);
 void	response_free(struct response *);
+/* Where tasks are given out by the test: so many chunks more. */
+void	server_work(struct server *, unsigned chunks);
 /* A header's value, "" where there is none; valid until the next call. */
 const char *response_header(const struct response *, const char *name);
 
