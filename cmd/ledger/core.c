@@ -384,12 +384,16 @@ core_hear(struct core *c, struct span route, int64_t uid, struct span message)
 static int
 write_entries(struct core *c)
 {
+	struct entry lines[STORE_LINES];
 	int r = STORE_OK;
 
-	for (size_t k = 0; k < c->nentries && r == STORE_OK; k++) {
-		struct entry e = c->entries[k];
-		e.account = span_str(c->balances[e.account.n].account);
-		r = c->o.ops->put_entry(c->o.store, &e);
+	for (size_t k = 0, n; k < c->nentries && r == STORE_OK; k += n) {
+		n = MIN2(c->nentries - k, NELEM(lines));
+		for (size_t i = 0; i < n; i++) {
+			lines[i] = c->entries[k + i];
+			lines[i].account = span_str(c->balances[lines[i].account.n].account);
+		}
+		r = c->o.ops->put_entries(c->o.store, lines, n);
 	}
 	return r;
 }
@@ -441,9 +445,7 @@ write_rows(struct core *c)
 		state_row(l, &row);
 		r = ops->put_row(c->o.store, &row, store_columns(l->kind));
 	}
-	for (size_t k = 0; k < c->state.nhistory && r == STORE_OK; k++)
-		r = ops->put_history(c->o.store, &c->state.history[k]);
-	return r;
+	return r == STORE_OK ? ops->put_history(c->o.store, c->state.history, c->state.nhistory) : r;
 }
 
 static int

@@ -43,6 +43,7 @@ struct store_loader {
 };
 
 struct store;		/* a store's own */
+enum { STORE_LINES = 8 };
 
 struct store_ops {
 	/* Open or make it; bring its schema up to date (never backwards).  NULL: why (256 bytes) says code and reason. */
@@ -59,8 +60,8 @@ struct store_ops {
 	/* A transaction.  `term`: ours; checked inside it. */
 	int	(*begin)(struct store *, uint64_t term);
 	int	(*put_row)(struct store *, const struct row *, uint64_t mask);	/* whole row: insert or replace */
-	int	(*put_history)(struct store *, const struct history *);
-	int	(*put_entry)(struct store *, const struct entry *);
+	int	(*put_history)(struct store *, const struct history *, size_t n);	/* STORE_LINES at a time cost least */
+	int	(*put_entries)(struct store *, const struct entry *, size_t n);		/* so do these */
 	int	(*put_instance)(struct store *, const struct stored_instance *);
 	int	(*put_number)(struct store *, const char *name, uint64_t value);
 	int	(*commit)(struct store *);	/* durable when it returns STORE_OK */

@@ -253,19 +253,21 @@ memory_put_row(struct store *s, const struct row *r, uint64_t mask)
 }
 
 static int
-memory_put_history(struct store *s, const struct history *h)
+memory_put_history(struct store *s, const struct history *h, size_t n)
 {
-	PUSH(s, history, *h);
+	for (size_t i = 0; i < n; i++)
+		PUSH(s, history, h[i]);
 	return STORE_OK;
 }
 
 static int
-memory_put_entry(struct store *s, const struct entry *e)
+memory_put_entries(struct store *s, const struct entry *e, size_t n)
 {
-	struct account_entry kept = { .e = *e };
-
-	span_cstr(e->account, kept.account, sizeof kept.account);
-	PUSH(s, entries, kept);
+	for (size_t i = 0; i < n; i++) {
+		struct account_entry kept = { .e = e[i] };
+		span_cstr(e[i].account, kept.account, sizeof kept.account);
+		PUSH(s, entries, kept);
+	}
 	return STORE_OK;
 }
 
@@ -406,7 +408,7 @@ disk_read(const struct disk *d, const struct disk_reader *r)
 const struct store_ops store_memory = {
 	.open = memory_open, .close = memory_close, .number = memory_number, .load = memory_load,
 	.made_by = memory_made_by, .row_of = memory_row_of, .begin = memory_begin, .put_row = memory_put_row,
-	.put_history = memory_put_history, .put_entry = memory_put_entry, .put_instance = memory_put_instance,
+	.put_history = memory_put_history, .put_entries = memory_put_entries, .put_instance = memory_put_instance,
 	.put_number = memory_put_number, .commit = memory_commit, .rollback = memory_rollback,
 	.new_term = memory_new_term,
 };

@@ -23,7 +23,7 @@ struct account {
 
 struct store {
 	struct sql	*sql;
-	struct sql_stmt	*begin, *commit, *rollback, *term, *history, *entry, *instance;
+	struct sql_stmt	*begin, *commit, *rollback, *term, *history, *histories, *entry, *entries, *instance;
 	struct sql_stmt	*number, *set_number, *made_by, *find_account, *add_account;
 	struct sql_stmt	*put[ROW_KINDS], *get[ROW_KINDS];
 	struct map	 accounts;
@@ -32,14 +32,23 @@ struct store {
 	bool		 in_trouble;		/* said once */
 };
 
+/* Lines go in one at a time or STORE_LINES at a time, which spares most of what a statement costs.  OR FAIL: the
+ * transaction is rolled back all the same, and nothing has to be noted for undoing half a statement. */
+#define HISTORY	"INSERT OR FAIL INTO history(kind,id,rev,at_ms,before,after,code,instance,epoch,seq) VALUES"
+#define ENTRY	"INSERT OR FAIL INTO entry(kind,id,rev,at_ms,account,micro) VALUES"
+#define EIGHT(line) line "," line "," line "," line "," line "," line "," line "," line
+_Static_assert(STORE_LINES == 8, "EIGHT is eight");
+
 static const struct { size_t off; const char *text; } statements[] = {
 #define S(name, text) { offsetof(struct store, name), text }
 	S(begin, "BEGIN IMMEDIATE"),
 	S(commit, "COMMIT"),
 	S(rollback, "ROLLBACK"),
 	S(term, "SELECT value FROM meta WHERE name='term'"),
-	S(history, "INSERT INTO history(kind,id,rev,at_ms,before,after,code,instance,epoch,seq) VALUES(?,?,?,?,?,?,?,?,?,?)"),
-	S(entry, "INSERT INTO entry(kind,id,rev,at_ms,account,micro) VALUES(?,?,?,?,?,?)"),
+	S(history, HISTORY "(?,?,?,?,?,?,?,?,?,?)"),
+	S(histories, HISTORY EIGHT("(?,?,?,?,?,?,?,?,?,?)")),
+	S(entry, ENTRY "(?,?,?,?,?,?)"),
+	S(entries, ENTRY EIGHT("(?,?,?,?,?,?)")),
 	S(instance, "INSERT INTO instance(id,name,kind,epoch,seq,bye) VALUES(?1,?2,?3,?4,?5,?6) ON CONFLICT(id) DO"
 	    " UPDATE SET name=?2, kind=?3, epoch=?4, seq=?5, bye=?6"),
 	S(number, "SELECT value FROM meta WHERE name=?"),
@@ -217,14 +226,38 @@ sqlite_put_row(struct store *s, const struct row *row, uint64_t mask)
 	return watched(s, sql_do(put));
 }
 
+/* Numbers of many lines, `columns` each, by the statement for one and that for STORE_LINES. */
 static int
-sqlite_put_history(struct store *s, const struct history *h)
+put_lines(struct store *s, struct sql_stmt *one, struct sql_stmt *many, const uint64_t *v, size_t columns, size_t n)
 {
-	const uint64_t values[] = { h->kind, h->id, h->rev, h->at_ms, h->from, h->to, h->code, h->instance, h->epoch, h->seq };
+	int rc = STORE_OK;
 
-	for (size_t i = 0; i < NELEM(values); i++)
-		sql_put_u64(s->history, (int)i + 1, values[i]);
-	return watched(s, sql_do(s->history));
+	while (n > 0 && rc == STORE_OK) {
+		size_t k = n < STORE_LINES ? 1 : STORE_LINES;
+		struct sql_stmt *put = k == 1 ? one : many;
+		for (size_t i = 0; i < k * columns; i++)
+			sql_put_u64(put, (int)i + 1, *v++);
+		rc = watched(s, sql_do(put));
+		n -= k;
+	}
+	return rc;
+}
+
+static int
+sqlite_put_history(struct store *s, const struct history *h, size_t n)
+{
+	enum { COLUMNS = 10 };
+	uint64_t values[STORE_LINES][COLUMNS];
+	int rc = STORE_OK;
+
+	for (size_t k; n > 0 && rc == STORE_OK; h += k, n -= k) {
+		k = MIN2(n, (size_t)STORE_LINES);
+		for (size_t i = 0; i < k; i++)
+			memcpy(values[i], (uint64_t [COLUMNS]){ h[i].kind, h[i].id, h[i].rev, h[i].at_ms, h[i].from, h[i].to,
+			    h[i].code, h[i].instance, h[i].epoch, h[i].seq }, sizeof values[i]);
+		rc = put_lines(s, s->history, s->histories, values[0], COLUMNS, k);
+	}
+	return rc;
 }
 
 static bool
@@ -272,17 +305,24 @@ find_account(struct store *s, struct span name, uint64_t *id)
 }
 
 static int
-sqlite_put_entry(struct store *s, const struct entry *e)
+sqlite_put_entries(struct store *s, const struct entry *e, size_t n)
 {
-	uint64_t account = 0;
-	int rc = find_account(s, e->account, &account);
+	enum { COLUMNS = 6 };
+	uint64_t values[STORE_LINES][COLUMNS];
+	int rc = STORE_OK;
 
-	if (rc != STORE_OK)
-		return watched(s, rc);
-	const uint64_t values[] = { e->kind, e->id, e->rev, e->at_ms, account, (uint64_t)e->micro };
-	for (size_t i = 0; i < NELEM(values); i++)
-		sql_put_u64(s->entry, (int)i + 1, values[i]);
-	return watched(s, sql_do(s->entry));
+	for (size_t k; n > 0 && rc == STORE_OK; e += k, n -= k) {
+		k = MIN2(n, (size_t)STORE_LINES);
+		for (size_t i = 0; i < k && rc == STORE_OK; i++) {
+			uint64_t account = 0;
+			rc = watched(s, find_account(s, e[i].account, &account));
+			memcpy(values[i], (uint64_t [COLUMNS]){ e[i].kind, e[i].id, e[i].rev, e[i].at_ms, account,
+			    (uint64_t)e[i].micro }, sizeof values[i]);
+		}
+		if (rc == STORE_OK)
+			rc = put_lines(s, s->entry, s->entries, values[0], COLUMNS, k);
+	}
+	return rc;
 }
 
 static int
@@ -500,7 +540,7 @@ const struct store_ops store_sqlite = {
 	.begin = sqlite_begin,
 	.put_row = sqlite_put_row,
 	.put_history = sqlite_put_history,
-	.put_entry = sqlite_put_entry,
+	.put_entries = sqlite_put_entries,
 	.put_instance = sqlite_put_instance,
 	.put_number = sqlite_put_number,
 	.commit = sqlite_commit,

@@ -22,9 +22,10 @@ struct told {
 	enum told_kind	 kind;
 	struct row	*row;		/* owned */
 	uint64_t	 mask;
+	size_t		 n;
 	union {
-		struct history history;
-		struct entry entry;
+		struct history *history;	/* n of them, owned */
+		struct entry *entries;
 		struct stored_instance instance;
 		struct { char name[32]; uint64_t value; } number;
 	} as;
@@ -35,11 +36,11 @@ static size_t nall, cap_all, counted[TOLD_KINDS], prelude;	/* prelude: statement
 static bool keeping = true;
 
 static struct told *
-tell(enum told_kind kind)
+tell(enum told_kind kind, size_t statements)
 {
 	static struct told dropped;
 
-	counted[kind]++;
+	counted[kind] += statements;
 	if (!keeping)
 		return &dropped;
 	if (nall == cap_all) {
@@ -88,7 +89,7 @@ none_begin(struct store *s, uint64_t term)
 static int
 told_row(struct store *s, const struct row *row, uint64_t mask)
 {
-	struct told *t = tell(TOLD_ROW);
+	struct told *t = tell(TOLD_ROW, 1);
 
 	if (keeping) {
 		t->row = row_keep(row);
@@ -97,27 +98,42 @@ told_row(struct store *s, const struct row *row, uint64_t mask)
 	return STORE_OK;
 }
 
-static int
-told_history(struct store *s, const struct history *h)
+/* So many statements do lines of history or entries take. */
+static size_t
+statements_of(size_t n)
 {
-	tell(TOLD_HISTORY)->as.history = *h;
+	return n / STORE_LINES + n % STORE_LINES;
+}
+
+static int
+told_history(struct store *s, const struct history *h, size_t n)
+{
+	struct told *t = tell(TOLD_HISTORY, statements_of(n));
+
+	t->n = n;
+	if (keeping)
+		t->as.history = memcpy(xmalloc(n * sizeof *h), h, n * sizeof *h);
 	return STORE_OK;
 }
 
 static int
-told_entry(struct store *s, const struct entry *e)
+told_entries(struct store *s, const struct entry *e, size_t n)
 {
-	struct told *t = tell(TOLD_ENTRY);
+	struct told *t = tell(TOLD_ENTRY, statements_of(n));
 
-	t->as.entry = *e;
-	t->as.entry.account = keep_name(e->account);
+	t->n = n;
+	if (!keeping)
+		return STORE_OK;
+	t->as.entries = memcpy(xmalloc(n * sizeof *e), e, n * sizeof *e);
+	for (size_t i = 0; i < n; i++)
+		t->as.entries[i].account = keep_name(e[i].account);
 	return STORE_OK;
 }
 
 static int
 told_instance(struct store *s, const struct stored_instance *i)
 {
-	struct told *t = tell(TOLD_INSTANCE);
+	struct told *t = tell(TOLD_INSTANCE, 1);
 
 	t->as.instance = *i;
 	t->as.instance.name = keep_name(i->name);
@@ -128,7 +144,7 @@ told_instance(struct store *s, const struct stored_instance *i)
 static int
 told_number(struct store *s, const char *name, uint64_t value)
 {
-	struct told *t = tell(TOLD_NUMBER);
+	struct told *t = tell(TOLD_NUMBER, 1);
 
 	snprintf(t->as.number.name, sizeof t->as.number.name, "%s", name);
 	t->as.number.value = value;
@@ -138,7 +154,7 @@ told_number(struct store *s, const char *name, uint64_t value)
 static int
 told_commit(struct store *s)
 {
-	tell(TOLD_COMMIT);
+	tell(TOLD_COMMIT, 1);
 	return STORE_OK;
 }
 
@@ -155,7 +171,7 @@ none_new_term(struct store *s)
 
 static const struct store_ops telling = {
 	.number = none_number, .load = none_load, .begin = none_begin, .put_row = told_row, .put_history = told_history,
-	.put_entry = told_entry, .put_instance = told_instance, .put_number = told_number, .commit = told_commit,
+	.put_entries = told_entries, .put_instance = told_instance, .put_number = told_number, .commit = told_commit,
 	.rollback = none_rollback, .new_term = none_new_term,
 };
 
@@ -270,8 +286,8 @@ write_told(struct store *s, const struct told *t)
 
 	switch (t->kind) {
 	case TOLD_ROW:		return ops->put_row(s, t->row, t->mask);
-	case TOLD_HISTORY:	return ops->put_history(s, &t->as.history);
-	case TOLD_ENTRY:	return ops->put_entry(s, &t->as.entry);
+	case TOLD_HISTORY:	return ops->put_history(s, t->as.history, t->n);
+	case TOLD_ENTRY:	return ops->put_entries(s, t->as.entries, t->n);
 	case TOLD_INSTANCE:	return ops->put_instance(s, &t->as.instance);
 	case TOLD_NUMBER:	return ops->put_number(s, t->as.number.name, t->as.number.value);
 	default:		return ops->commit(s);
@@ -320,6 +336,16 @@ write_all(const char *path, uint64_t moves)
 }
 
 static void
+free_told(struct told *t)
+{
+	free(t->row);
+	if (t->kind == TOLD_HISTORY)
+		free(t->as.history);
+	if (t->kind == TOLD_ENTRY)
+		free(t->as.entries);
+}
+
+static void
 say_counts(uint64_t moves)
 {
 	static const char *const names[TOLD_KINDS] = { "commit", "row", "history", "entry", "instance", "number" };
@@ -346,7 +372,7 @@ main(int argc, char **argv)
 	if (keeping)
 		write_all(argv[1], jobs * LIFE_MOVES);
 	for (size_t i = 0; i < nall; i++)
-		free(all[i].row);
+		free_told(&all[i]);
 	free(all);
 	return EXIT_DONE;
 }

@@ -178,7 +178,7 @@ put_from(struct bench *b, const struct row *r, uint64_t from)
 	struct history h = { r->kind, r->id, r->rev, r->at_ms, from, r->state, r->code, 7, 3, r->rev };
 
 	assert_int_equal(ops->put_row(b->store, r, store_columns(r->kind)), STORE_OK);
-	assert_int_equal(ops->put_history(b->store, &h), STORE_OK);
+	assert_int_equal(ops->put_history(b->store, &h, 1), STORE_OK);
 }
 
 static void
@@ -189,8 +189,7 @@ pay(struct bench *b, const struct row *r, const char *from, const char *to, int6
 		{ r->kind, r->id, r->rev, r->at_ms, span_str(to), micro },
 	};
 
-	assert_int_equal(ops->put_entry(b->store, &e[0]), STORE_OK);
-	assert_int_equal(ops->put_entry(b->store, &e[1]), STORE_OK);
+	assert_int_equal(ops->put_entries(b->store, e, NELEM(e)), STORE_OK);
 }
 
 static void
@@ -330,7 +329,7 @@ a_line_of_history_twice_is_poison(void **state)
 
 	begin(b);
 	put_from(b, &r, 0);
-	assert_int_equal(ops->put_history(b->store, &again), STORE_POISON);
+	assert_int_equal(ops->put_history(b->store, &again, 1), STORE_POISON);
 	ops->rollback(b->store);
 	assert_false(is_there(b, ROW_JOB, 4));
 	begin(b);
@@ -498,6 +497,30 @@ an_account_that_was_rolled_back_is_made_again(void **state)
 	load(b, 0);
 	assert_int_equal(b->balances, 4);
 	assert_int_equal(b->micro, 6);
+}
+
+/* More than go into one statement, and some that do not fill another. */
+static void
+many_lines_are_all_written(void **state)
+{
+	enum { LINES = 2 * STORE_LINES + 3 };
+	struct bench *b = *state;
+	struct history h[LINES];
+	struct entry e[LINES];
+
+	for (uint64_t i = 0; i < LINES; i++) {
+		h[i] = (struct history){ ROW_JOB, 4, i + 1, 0, 0, 0, 0, 7, 3, 100 + i };
+		e[i] = (struct entry){ ROW_JOB, 4, i + 1, 0, SPAN("owed:alpha"), 1 << i };
+	}
+	begin(b);
+	assert_int_equal(ops->put_history(b->store, h, LINES), STORE_OK);
+	assert_int_equal(ops->put_entries(b->store, e, LINES), STORE_OK);
+	commit(b);
+	for (uint64_t i = 0; i < LINES; i++)
+		assert_int_equal(ops->made_by(b->store, ROW_JOB, 4, 7, 3, 100 + i), 1);
+	assert_int_equal(ops->made_by(b->store, ROW_JOB, 4, 7, 3, 100 + LINES), 0);
+	load(b, 0);
+	assert_int_equal(b->micro, (1 << LINES) - 1);
 }
 
 /* --- terms, schemas --- */
@@ -1010,6 +1033,7 @@ main(void)
 		T(fields_that_no_column_keeps_are_left_out),
 		T(history_names_who_made_a_row),
 		T(a_line_of_history_twice_is_poison),
+		T(many_lines_are_all_written),
 		T(history_and_entries_cannot_be_changed),
 		T(numbers_outlive_the_process),
 		T(load_finds_what_is_open),
