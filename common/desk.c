@@ -596,6 +596,23 @@ lost(const char *method, const char *path, struct desk_reply *r)
 	free(shorter);
 }
 
+bool
+desk_listens(const struct desk *d, const struct desk_ask *head, uint64_t wall_ms)
+{
+	struct coord_claims k = { 0 };
+	struct desk_reply r = DESK_REPLY;
+	struct buf json = { 0 };
+	enum coord_call call;
+	bool yes = coord_route(head->method, without_origin(head->path), &call) && call != COORD_CHALLENGE;
+
+	if (yes)
+		yes = call == COORD_LOGIN ? guard(d, head, wall_ms, false, &r, &json) : take_identity(d, head, wall_ms, &k, &r);
+	buf_free(&json);
+	coord_claims_free(&k);
+	desk_reply_free(&r);
+	return yes;
+}
+
 enum desk_next
 desk_take(struct desk *d, const struct desk_ask *a, uint64_t wall_ms, struct desk_call *c, struct desk_reply *r)
 {

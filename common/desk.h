@@ -110,6 +110,9 @@ struct desk_call {
 
 void	desk_call_free(struct desk_call *);
 
+/* From its head: is what such a request's body says looked at?  Not when its token will be refused. */
+bool	desk_listens(const struct desk *, const struct desk_ask *head, uint64_t wall_ms) MUSTCHECK;
+
 /* Take one request.  reply is always set (to DESK_REPLY when it is not answered here); reply and call are
  * the caller's to free.  With kind, claims are complete, and want names at least one type, each of 1..3
  * once; else the claims of a get_task may lack members, which that Coordinator notices after the type, and

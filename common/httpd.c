@@ -2,7 +2,8 @@
  *
  * libmicrohttpd without a thread: its epoll descriptor lies in ours.  A request
  * that is not answered at once is suspended; libmicrohttpd then does not look
- * at its socket, so we do, to notice a peer that goes away. */
+ * at its socket, so we do, to notice a peer that goes away.  Its own time-out
+ * begins anew with each byte: ours, by phases, do not. */
 #include "common/httpd.h"
 
 #include <microhttpd.h>
@@ -19,7 +20,30 @@ enum {
 	BACKLOG			= 1024,
 	PIECE_BYTES		= 16384,
 	CONNECTIONS		= 1000,		/* where opts says nothing */
+	SPARE_CONNECTIONS	= 64,		/* accepted above that, before others have given way */
+	SLOW_MS			= 10000,	/* a body that takes longer may have to give way */
 };
+
+/* What a connection is at. */
+enum phase {
+	PHASE_HEAD,		/* has not brought a request yet */
+	PHASE_NEXT,		/* has, and may bring another */
+	PHASE_BODY,
+	PHASE_HANDLED,		/* the handler has it */
+	PHASE_ANSWER,
+	PHASE_ENDING,		/* shut down by us */
+	PHASE_MAX
+};
+
+struct connection {
+	struct httpd		*server;
+	struct connection	*prev, *next;	/* of its phase, in the order of since_ms */
+	enum phase		 phase;
+	uint64_t		 since_ms;
+	int			 fd;
+};
+
+struct phase_list { struct connection *first, *last; };
 
 struct httpd {
 	struct loop		*loop;
@@ -32,23 +56,144 @@ struct httpd {
 	bool			 stopping;
 	size_t			 held;		/* bytes of bodies */
 	struct httpd_req	*waiting;	/* suspended ones */
+	struct phase_list	 phases[PHASE_MAX];
+	size_t			 nconnections;	/* not those that are ending */
+	struct loop_timer	 sweep;
 };
 
 struct httpd_req {
 	struct httpd		*server;
 	struct httpd_req	*prev, *next;	/* among the waiting */
 	struct MHD_Connection	*connection;
+	struct connection	*conn;
 	char			*method, *path;
 	struct buf		 body;
 	size_t			 drained;
 	struct MHD_Response	*response;
 	unsigned		 status;
 	unsigned		 refusal;	/* the status that a body we did not keep is answered with; 0 none */
-	uint64_t		 since_ms;
 	bool			 handled, suspended, aborted;
+	bool			 asked, unread;	/* whether it is worth reading; it is not */
 	int			 fd;		/* watched while suspended */
 	void			*own;
 };
+
+/* connections, by phase */
+
+static uint64_t
+limit_ms(const struct httpd *h, enum phase phase)
+{
+	const unsigned limits_s[PHASE_MAX] = { [PHASE_HEAD] = h->opts.head_s, [PHASE_NEXT] = h->opts.idle_s,
+	    [PHASE_BODY] = h->opts.body_s, [PHASE_ANSWER] = h->opts.body_s };
+
+	return limits_s[phase] ? limits_s[phase] * UINT64_C(1000) : UINT64_MAX;
+}
+
+static void
+sweep_by(struct httpd *h, uint64_t due)
+{
+	if (due != UINT64_MAX && (!h->sweep.at_ms || due < h->sweep.at_ms))
+		loop_timer(h->loop, &h->sweep, due);
+}
+
+static void
+leave_phase(struct connection *c)
+{
+	struct phase_list *l = &c->server->phases[c->phase];
+
+	*(c->prev ? &c->prev->next : &l->first) = c->next;
+	*(c->next ? &c->next->prev : &l->last) = c->prev;
+	c->prev = c->next = NULL;
+	c->server->nconnections -= c->phase != PHASE_ENDING;
+}
+
+static void
+enter_phase(struct connection *c, enum phase phase)
+{
+	struct httpd *h = c->server;
+	struct phase_list *l = &h->phases[phase];
+	uint64_t limit = limit_ms(h, phase);
+
+	c->phase = phase;
+	c->since_ms = clock_ms();
+	c->prev = l->last;
+	*(l->last ? &l->last->next : &l->first) = c;
+	l->last = c;
+	h->nconnections += phase != PHASE_ENDING;
+	sweep_by(h, limit == UINT64_MAX ? limit : c->since_ms + limit);
+}
+
+static void
+change_phase(struct connection *c, enum phase phase)
+{
+	if (c->phase == PHASE_ENDING)
+		return;
+	leave_phase(c);
+	enter_phase(c, phase);
+}
+
+/* libmicrohttpd reads the end, and closes it. */
+static void
+shut(struct connection *c)
+{
+	shutdown(c->fd, SHUT_RDWR);
+	change_phase(c, PHASE_ENDING);
+}
+
+/* End those whose time is over. */
+static void
+on_sweep(void *arg)
+{
+	struct httpd *h = arg;
+	uint64_t now = clock_ms(), next = UINT64_MAX;
+	struct connection *c;
+
+	for (enum phase p = 0; p < PHASE_ENDING; p++) {
+		uint64_t limit = limit_ms(h, p);
+		while ((c = h->phases[p].first) && limit != UINT64_MAX && now - c->since_ms >= limit)
+			shut(c);
+		if (c && limit != UINT64_MAX)
+			next = MIN2(next, c->since_ms + limit);
+	}
+	sweep_by(h, next);
+}
+
+/* There are too many: the oldest of those that bring nothing ends, or else of those that are slow. */
+static void
+make_room(struct httpd *h)
+{
+	static const struct { enum phase phase; uint64_t age_ms; } spare[] = {
+		{ PHASE_HEAD, 0 }, { PHASE_NEXT, 0 }, { PHASE_BODY, SLOW_MS }, { PHASE_ANSWER, SLOW_MS },
+	};
+
+	for (size_t i = 0; i < NELEM(spare); i++) {
+		struct connection *c = h->phases[spare[i].phase].first;
+		if (c && clock_ms() - c->since_ms >= spare[i].age_ms) {
+			shut(c);
+			return;
+		}
+	}
+}
+
+static void
+on_connection(void *arg, struct MHD_Connection *connection, void **own, enum MHD_ConnectionNotificationCode what)
+{
+	struct httpd *h = arg;
+	struct connection *c = *own;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		if (h->nconnections >= h->opts.max_connections)
+			make_room(h);
+		c = *own = xzalloc(sizeof *c);
+		c->server = h;
+		c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		enter_phase(c, PHASE_HEAD);
+	} else {
+		*own = NULL;
+		leave_phase(c);
+		free(c);
+	}
+}
 
 /* waiting for the handler's answer */
 
@@ -103,7 +248,7 @@ suspend(struct httpd_req *r)
 {
 	struct httpd *h = r->server;
 
-	r->fd = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	r->fd = r->conn->fd;
 	r->suspended = true;
 	r->next = h->waiting;
 	if (h->waiting)
@@ -135,16 +280,28 @@ refusal_of(const struct httpd_req *r, size_t n)
 	return h->opts.max_held && h->held + n > h->opts.max_held ? MHD_HTTP_SERVICE_UNAVAILABLE : 0;
 }
 
+/* Is what is more than a little worth keeping? */
+static bool
+worth(struct httpd_req *r, size_t n)
+{
+	const struct httpd_opts *o = &r->server->opts;
+
+	if (!r->asked && o->worth && r->body.n + n > o->small_body) {
+		r->asked = true;
+		r->unread = !o->worth(o->arg, r);
+	}
+	return !r->unread;
+}
+
 /* False: hang up. */
 static bool
 take_upload(struct httpd_req *r, const char *p, size_t n)
 {
-	const struct httpd_opts *o = &r->server->opts;
+	bool keep = worth(r, n);
 
-	if (o->body_s && clock_ms() > r->since_ms + o->body_s * UINT64_C(1000))
-		return false;
-	r->refusal = refusal_of(r, n);
-	if (!r->refusal) {
+	if (keep)
+		r->refusal = refusal_of(r, n);
+	if (keep && !r->refusal) {
 		buf_put(&r->body, p, n);
 		r->server->held += n;
 		return true;
@@ -160,6 +317,7 @@ handle(struct httpd_req *r)
 	static const char *const later[] = { "Retry-After: 1", NULL };
 
 	r->handled = true;
+	change_phase(r->conn, PHASE_HANDLED);
 	if (r->refusal)
 		httpd_answer(r, r->refusal, NULL, r->refusal == MHD_HTTP_SERVICE_UNAVAILABLE ? later : NULL, (struct span){ 0 });
 	else
@@ -177,7 +335,8 @@ on_request(void *arg, struct MHD_Connection *connection, const char *url, const 
 		r = *own = xzalloc(sizeof *r);
 		r->server = h;
 		r->connection = connection;
-		r->since_ms = clock_ms();
+		r->conn = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+		change_phase(r->conn, PHASE_BODY);
 		r->method = xstrdup(method);
 		r->path = xstrdup(url);
 		return MHD_YES;
@@ -187,7 +346,7 @@ on_request(void *arg, struct MHD_Connection *connection, const char *url, const 
 		*n = 0;
 		return go_on ? MHD_YES : MHD_NO;
 	}
-	if (!r->handled)
+	if (!r->handled && !h->stopping)
 		handle(r);
 	if (r->aborted)
 		return MHD_NO;
@@ -207,6 +366,7 @@ on_completed(void *arg, struct MHD_Connection *connection, void **own, enum MHD_
 	if (!r)
 		return;
 	*own = NULL;
+	change_phase(r->conn, PHASE_NEXT);
 	if (r->response)
 		MHD_destroy_response(r->response);
 	let_go_of_body(r);
@@ -319,8 +479,9 @@ start_daemon(struct httpd *h, int fd)
 	h->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, h,
 	    MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, h,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-	    MHD_OPTION_CONNECTION_LIMIT, h->opts.max_connections ? h->opts.max_connections : CONNECTIONS,
+	    MHD_OPTION_CONNECTION_LIMIT, h->opts.max_connections + SPARE_CONNECTIONS,
 	    MHD_OPTION_CONNECTION_TIMEOUT, h->opts.idle_s,
 	    MHD_OPTION_END);
 	if (!h->daemon)
@@ -336,10 +497,13 @@ httpd_new(struct loop *loop, const struct httpd_opts *opts)
 
 	if (fd < 0)
 		return NULL;
+	loop_many_fds();
 	struct httpd *h = xzalloc(sizeof *h);
 	h->loop = loop;
 	h->opts = *opts;
 	h->opts.listen = NULL;
+	if (!h->opts.max_connections)
+		h->opts.max_connections = CONNECTIONS;
 	h->port = port_of(fd);
 	if (!start_daemon(h, fd)) {
 		close(fd);
@@ -348,6 +512,7 @@ httpd_new(struct loop *loop, const struct httpd_opts *opts)
 		return NULL;
 	}
 	h->timer = (struct loop_timer){ .fn = on_timer, .arg = h };
+	h->sweep = (struct loop_timer){ .fn = on_sweep, .arg = h };
 	loop_fd(loop, h->epfd, LOOP_IN, on_epoll, h);
 	loop_last(loop, at_last, h);
 	return h;
@@ -370,6 +535,7 @@ httpd_free(struct httpd **hp)
 	loop_last_forget(h->loop, at_last, h);
 	loop_timer(h->loop, &h->timer, 0);
 	MHD_stop_daemon(h->daemon);
+	loop_timer(h->loop, &h->sweep, 0);	/* the last phases set it again */
 	free(h);
 }
 
@@ -488,6 +654,7 @@ httpd_answer_as(struct httpd_req *r, enum httpd_form form, unsigned status, cons
 	for (; extra && *extra; extra++)
 		add_header(r->response, *extra);
 	let_go_of_body(r);
+	change_phase(r->conn, PHASE_ANSWER);
 	if (r->suspended)
 		resume(r);
 }

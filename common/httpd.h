@@ -1,7 +1,9 @@
 /* httpd.h - floor 4: an HTTP server (libmicrohttpd on the loop, external epoll).
  *
  * Each request is read whole (up to max_body), then handed to the handler once;
- * the handler answers at once or later (the request is suspended meanwhile). */
+ * the handler answers at once or later (the request is suspended meanwhile).
+ * How slowly a peer may come and take is bounded, whatever it sends in between; where all
+ * connections are in use, those that bring no request give way to new ones. */
 #ifndef PROVA_HTTPD_H
 #define PROVA_HTTPD_H
 
@@ -18,9 +20,15 @@ struct httpd_opts {
 	const char	*listen;	/* "127.0.0.1:8390"; port 0 picks one */
 	size_t		 max_body;	/* larger ones are drained and answered 413 */
 	size_t		 max_held;	/* of all bodies together; what is more is drained and answered 503.  0: no limit */
+	/* a body that passes small_body is asked about, once: false drains it, and the handler gets an empty one.
+	 * NULL: all are kept */
+	bool		(*worth)(void *arg, struct httpd_req *);
+	size_t		 small_body;
 	unsigned	 max_connections;
-	unsigned	 idle_s;	/* a connection on which nothing moves ends */
-	unsigned	 body_s;	/* a body that takes longer ends its connection; 0: no limit */
+	/* a connection ends that takes longer; 0: no limit */
+	unsigned	 head_s;	/* to its first request */
+	unsigned	 idle_s;	/* to each one after that; also one on which nothing moves */
+	unsigned	 body_s;	/* for a body, either way */
 	httpd_fn	*handler;
 	/* the peer went away (or closed its side) before the answer: the request must not be used any more; may be NULL */
 	httpd_fn	*gone;

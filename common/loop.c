@@ -8,6 +8,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "common/bytes.h"
@@ -232,6 +233,17 @@ serve_files(struct loop *l)
 		struct watch w = l->watches[fd];
 		if (w.always)
 			w.fn(w.arg, w.events);
+	}
+}
+
+void
+loop_many_fds(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
 	}
 }
 

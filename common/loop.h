@@ -35,6 +35,9 @@ void	loop_free(struct loop **);
  * same fd changes it; events 0 forgets it (also when it is closed already). */
 void	loop_fd(struct loop *, int fd, unsigned events, loop_fd_fn *, void *arg);
 
+/* Descriptors may become many: allow this process as many as it may have. */
+void	loop_many_fds(void);
+
 /* Arm (at_ms > 0, absolute clock_ms) or disarm (0) a timer. */
 void	loop_timer(struct loop *, struct loop_timer *, uint64_t at_ms);
 

@@ -8,7 +8,9 @@
 
 enum {
 	HELD_BODIES	= 4,			/* largest ones, in memory at a time */
-	BODY_S		= 120,			/* one may take */
+	SMALL_BODY	= 64 << 10,		/* read from everybody; larger ones with a good token only */
+	HEAD_S		= 20,			/* a stranger's first request may take */
+	BODY_S		= 120,			/* a body may take */
 	IDLE_S		= 180,			/* provers come back to a connection after 20 s and more */
 	BODY_BYTES	= 256 << 20,		/* of a task */
 	DETAIL_BYTES	= 500,
@@ -223,16 +225,33 @@ take_submit(struct door *d, struct httpd_req *r, struct desk_call *call)
 	}
 }
 
+static struct desk_ask
+ask_of(const struct httpd_req *r)
+{
+	return (struct desk_ask){
+		.method = httpd_method(r), .path = httpd_path(r), .content_type = httpd_header(r, "Content-Type"),
+		.authorization = httpd_header(r, "Authorization"), .query_token = httpd_query(r, "token"),
+		.cookies = httpd_header(r, "Cookie"), .body = httpd_body(r),
+	};
+}
+
+static bool
+worth(void *arg, struct httpd_req *r)
+{
+	const struct door *d = arg;
+	struct desk_ask ask = ask_of(r);
+
+	return desk_listens(&d->desk, &ask, clock_wall_ms());
+}
+
 static void
 on_request(void *arg, struct httpd_req *r)
 {
 	struct door *d = arg;
+	struct desk_ask ask = ask_of(r);
 	struct desk_call call;
 	struct desk_reply reply;
-	enum desk_next next = desk_take(&d->desk, &(struct desk_ask){
-		.method = httpd_method(r), .path = httpd_path(r), .content_type = httpd_header(r, "Content-Type"),
-		.authorization = httpd_header(r, "Authorization"), .query_token = httpd_query(r, "token"),
-		.cookies = httpd_header(r, "Cookie"), .body = httpd_body(r) }, clock_wall_ms(), &call, &reply);
+	enum desk_next next = desk_take(&d->desk, &ask, clock_wall_ms(), &call, &reply);
 
 	if (next == DESK_ANSWERED) {
 		answer(r, &reply);
@@ -281,8 +300,8 @@ door_new(const struct door_opts *o)
 	d->loop = o->loop;
 	d->blobs = o->blobs;
 	d->httpd = httpd_new(o->loop, &(struct httpd_opts){ .listen = o->listen, .max_body = o->max_body,
-	    .max_held = HELD_BODIES * o->max_body, .body_s = BODY_S,
-	    .max_connections = o->max_connections, .idle_s = IDLE_S, .handler = on_request, .gone = on_gone, .arg = d });
+	    .max_held = HELD_BODIES * o->max_body, .worth = worth, .small_body = SMALL_BODY,
+	    .max_connections = o->max_connections, .head_s = HEAD_S, .body_s = BODY_S, .idle_s = IDLE_S, .handler = on_request, .gone = on_gone, .arg = d });
 	if (!d->httpd) {
 		free(d);
 		return NULL;

@@ -5,7 +5,6 @@
  * beginning, because the blob may be what is missing. */
 #include "cmd/trace-build/stage.h"
 
-#include <sys/resource.h>
 
 #include "common/backoff.h"
 #include "common/clock.h"
@@ -318,18 +317,6 @@ trace_build_filter(struct stage *st, struct row *row)
 
 /* ---- begin and end ---- */
 
-/* A window of blocks for each build, a descriptor for each block. */
-static void
-raise_descriptors(void)
-{
-	struct rlimit r;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 int
 trace_build_start(struct stage *st)
 {
@@ -341,7 +328,7 @@ trace_build_start(struct stage *st)
 	int status = read_chains(own);
 	if (status != EXIT_DONE || stage_checking(st))
 		return status;
-	raise_descriptors();
+	loop_many_fds();	/* a window of blocks for each build, a descriptor for each block */
 	arc4random_buf(&own->draw, sizeof own->draw);
 	own->inputs = inputs_new(&(struct inputs_opts){
 		.loop = stage_loop(st), .blobs = stage_blobs(st), .nodes = nodes_of, .changed = note_changed, .arg = own,

@@ -136,6 +136,16 @@ log_in(struct visit *v, bool has_provider, void (*change)(struct coord_login *))
 	return ok;
 }
 
+static bool
+listens(struct visit *v, const char *method, const char *path, struct span token)
+{
+	char *bearer = token.n ? xprintf("Bearer %.*s", SPAN_ARG(token)) : NULL;
+	bool yes = desk_listens(&v->desk, &(struct desk_ask){ .method = method, .path = path, .authorization = bearer }, v->now);
+
+	free(bearer);
+	return yes;
+}
+
 /* As provers before v4.4.37 sign: 3 fields, or 4 with a fork, and no key. */
 static bool
 old_log_in(struct visit *v, const char *fork, const char *more)
@@ -208,6 +218,35 @@ a_prover_signs_in_asks_and_brings_a_proof(void **state)
 		assert_int_equal(v.desk.logins, 1);
 		close_desk(&v);
 	}
+}
+
+/* A challenge is heard at login, a login's token where tasks are; all of it only while the token is good. */
+static void
+only_a_good_token_is_listened_to(void **state)
+{
+	static const struct { const char *method, *path; bool challenge, login; } rows[] = {
+		{ "GET", "/coordinator/v1/challenge", false, false },
+		{ "POST", "/coordinator/v1/login", true, true },	/* refused later: not equal */
+		{ "POST", "/coordinator/v1/get_task", false, true },
+		{ "POST", "/coordinator/v1/submit_proof", false, true },
+		{ "POST", "/coordinator/v1/nothing", false, false },
+	};
+	struct visit v;
+
+	open_desk(&v, true);
+	get_challenge(&v);
+	char *challenge = xstrdup(buf_cstr(&v.token.text));
+	assert_true(log_in(&v, true, NULL));
+	for (size_t i = 0; i < NELEM(rows); i++) {
+		assert_int_equal(listens(&v, rows[i].method, rows[i].path, span_str(challenge)), rows[i].challenge);
+		assert_int_equal(listens(&v, rows[i].method, rows[i].path, SPAN_OF(&v.token.text)), rows[i].login);
+		assert_false(listens(&v, rows[i].method, rows[i].path, (struct span){ 0 }));
+		assert_false(listens(&v, rows[i].method, rows[i].path, SPAN("a.b.c")));
+	}
+	v.now += 3600 * 1000;
+	assert_false(listens(&v, "POST", coord_path(COORD_SUBMIT), SPAN_OF(&v.token.text)));
+	free(challenge);
+	close_desk(&v);
 }
 
 static void
@@ -614,6 +653,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_prover_signs_in_asks_and_brings_a_proof),
+		cmocka_unit_test(only_a_good_token_is_listened_to),
 		cmocka_unit_test(paths_are_routed_as_gin_routes_them),
 		cmocka_unit_test(headers_say_what_the_reply_has),
 		cmocka_unit_test(a_token_is_looked_for_in_header_query_and_cookie),

@@ -502,6 +502,155 @@ a_port_that_is_taken_is_told(void **state)
 	free(listen_at);
 }
 
+/* --- peers that are slow, or many --------------------------------------------- */
+
+/* Another server with these limits. */
+static void
+serve_anew(struct world *w, struct httpd_opts o)
+{
+	httpd_free(&w->server);
+	o.listen = "127.0.0.1:0";
+	o.max_body = BODY_MAX;
+	o.handler = serve;
+	o.gone = went;
+	o.arg = w;
+	w->server = httpd_new(w->loop, &o);
+	assert_non_null(w->server);
+}
+
+static int
+dial(struct world *w, const char *text)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	    .sin_port = htons((uint16_t)httpd_port(w->server)) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+	assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
+	return fd;
+}
+
+/* Its other side has closed it; what came before that is read away. */
+static bool
+is_closed(int fd)
+{
+	char c[4096];
+	ssize_t n;
+
+	while ((n = recv(fd, c, sizeof c, MSG_DONTWAIT)) > 0)
+		;
+	return n == 0 || errno != EAGAIN;
+}
+
+/* Nobody who sends a byte now and then, or takes one, stays longer than he may. */
+static void
+slowness_is_bounded_whatever_is_sent_in_between(void **state)
+{
+	static const char *const begins[] = {
+		"", "GET /echo HTTP/1.1\r\nX: ", "POST /echo HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
+		"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n", "GET /echo HTTP/1.1\r\n\r\nGET /e",
+	};
+	struct world *w = *state;
+	int fds[NELEM(begins)];
+	size_t closed = 0;
+
+	serve_anew(w, (struct httpd_opts){ .max_connections = 100, .head_s = 1, .idle_s = 1, .body_s = 1 });
+	for (size_t i = 0; i < NELEM(begins); i++)
+		fds[i] = dial(w, begins[i]);
+	uint64_t stop = clock_ms() + 20000;
+	while (closed < NELEM(begins) && clock_ms() < stop) {
+		loop_turn(w->loop, 50);
+		for (size_t i = 0; i < NELEM(begins); i++) {
+			if (fds[i] < 0 || (i && send(fds[i], "x", 1, MSG_NOSIGNAL) == 1 && !is_closed(fds[i])) || (!i && !is_closed(fds[i])))
+				continue;
+			close(fds[i]);
+			fds[i] = -1;
+			closed++;
+		}
+	}
+	assert_int_equal(closed, NELEM(begins));
+	fetch(w, (struct http_req){ .body = SPAN("ok") }, "/echo");
+	assert_int_equal(w->status, 200);
+}
+
+/* It asks for a large answer and does not take it. */
+static void
+an_answer_that_is_not_taken_ends(void **state)
+{
+	struct world *w = *state;
+	size_t n = BODY_MAX;
+	char *text = xmalloc(n + 1);
+	int small = 4096;
+
+	memset(text, 'x', n);
+	text[n] = '\0';
+	serve_anew(w, (struct httpd_opts){ .max_connections = 2, .body_s = 1 });
+	int fd = dial(w, "POST /echo HTTP/1.1\r\nContent-Length: 1048576\r\n\r\n");
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+	for (size_t at = 0; at < n; ) {
+		ssize_t sent = send(fd, text + at, n - at, MSG_DONTWAIT);
+		at += sent > 0 ? (size_t)sent : 0;
+		loop_turn(w->loop, 0);
+	}
+	turn_until(w, &w->handled, 1);
+	uint64_t stop = clock_ms() + 20000;
+	while (send(fd, "x", 1, MSG_NOSIGNAL) == 1 && clock_ms() < stop)
+		loop_turn(w->loop, 50);
+	assert_true(clock_ms() < stop);
+	close(fd);
+	free(text);
+}
+
+/* Who waits for an answer stays; those without a request go, the oldest first. */
+static void
+half_open_connections_give_way(void **state)
+{
+	struct world *w = *state;
+	int fds[12];
+
+	serve_anew(w, (struct httpd_opts){ .max_connections = 4 });
+	int held = dial(w, "GET /hold HTTP/1.1\r\n\r\n");
+	turn_until(w, &w->handled, 1);
+	for (size_t i = 0; i < NELEM(fds); i++) {
+		fds[i] = dial(w, i % 2 ? "GET /ec" : "");
+		loop_turn(w->loop, 50);
+	}
+	fetch(w, (struct http_req){ .body = SPAN("ok") }, "/echo");
+	assert_int_equal(w->status, 200);
+	assert_false(is_closed(held));
+	assert_true(is_closed(fds[0]));
+	assert_true(is_closed(fds[NELEM(fds) - 4]));
+	httpd_answer(w->held, 200, NULL, NULL, SPAN("at last"));
+	for (size_t i = 0; i < NELEM(fds); i++)
+		close(fds[i]);
+	close(held);
+	loop_turn(w->loop, 50);
+}
+
+static bool
+is_worth(void *arg, struct httpd_req *r)
+{
+	return httpd_header(r, "X-Known") != NULL;
+}
+
+static void
+what_is_not_worth_reading_is_drained(void **state)
+{
+	static const char *const known[] = { "X-Known: yes", NULL };
+	struct world *w = *state;
+	uint8_t *big = xzalloc(5000);
+
+	serve_anew(w, (struct httpd_opts){ .worth = is_worth, .small_body = 1000 });
+	fetch(w, (struct http_req){ .body = { big, 1000 } }, "/echo");
+	assert_int_equal(w->body.n, 1000);
+	fetch(w, (struct http_req){ .body = { big, 5000 } }, "/echo");
+	assert_int_equal(w->status, 200);
+	assert_int_equal(w->body.n, 0);
+	fetch(w, (struct http_req){ .body = { big, 5000 }, .headers = known }, "/echo");
+	assert_int_equal(w->body.n, 5000);
+	free(big);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int
@@ -525,6 +674,10 @@ main(void)
 		TEST(calls_and_pools_may_end_inside_done),
 		TEST(an_early_answer_counts_although_the_body_was_not_taken),
 		TEST(a_port_that_is_taken_is_told),
+		TEST(slowness_is_bounded_whatever_is_sent_in_between),
+		TEST(an_answer_that_is_not_taken_ends),
+		TEST(half_open_connections_give_way),
+		TEST(what_is_not_worth_reading_is_drained),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
