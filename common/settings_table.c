@@ -190,7 +190,7 @@ const struct setting settings_table[] = {
 	    "Whether tasks are asked for in their universal form." },
 	{ "prover", "connections", SET_UINT, "8", "1", "256",
 	    "How many connections to the Coordinator are open at a time." },
-	{ "prover", "stagger", SET_SPAN, "200ms", "0s", "1m",
+	{ "prover", "stagger", SET_SPAN, "50ms", "0s", "1m",
 	    "Pause between the logins, and between the polls, of two workers." },
 	{ "prover", "backoff_max", SET_SPAN, "30s", "10ms", "1h",
 	    "Longest pause between attempts to reach a Coordinator that is away." },

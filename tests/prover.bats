@@ -48,6 +48,9 @@ nothing_is() { stat_is "[.chunks, .batches, .bundles] | map(.$1) | add == 0"; }
 	run -100 prova-prover handle
 	run -100 prova-prover dump chunk
 	run -100 prova-prover -O url=http://x -O types=batch -O state_dir=own dump brick 0x1
+	run -100 prova-prover -O url=http://x -O types=batch -O state_dir=own dump chunk 0x1
+	assert_output --partial "types do not have this one"
+	run -100 prova-prover -O url=http://x -O types=batch -O state_dir=own --mock handle chunk:0x1
 	assert_not_exist own
 }
 
@@ -170,6 +173,17 @@ END
 	prover -O "command=$ROOT/pipelines/plugins/queue-prover" -O workers=1
 	wait_for accepted 1
 	assert_equal "$(wc -l <log)" 1
+}
+
+@test "two files of one identity: one is put aside, none is lost" {
+	devnet --chunks 2 --batches 0 --bundles 0
+	prover --mock -O mock_delay=1h -O workers=1
+	wait_for test -e own/task.0.1.0
+	stop prover KILL || :
+	sed 's/"uuid":"[^"]*"/"uuid":"another"/' own/task.0.1.0 >own/task.0.2.0
+	prover --mock -O workers=1
+	wait_for accepted 2
+	run -0 grep -l '"uuid":"another"' own/aside.*
 }
 
 @test "told to end it gives the try back, with status 0" {

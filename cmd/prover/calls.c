@@ -131,7 +131,7 @@ poll_done(void *arg, const struct identity_answer *a)
 static void
 not_asked(void *arg)
 {
-	poll_over(arg, &(struct poll_result){ .outcome = POLL_NOT_SENT, .code = CODE_L2_AWAY, .why = "no L2 node answers" });
+	poll_over(arg, &(struct poll_result){ .outcome = POLL_SKIPPED, .code = CODE_L2_AWAY, .why = "no L2 node answers" });
 }
 
 static void
@@ -140,7 +140,9 @@ ask(void *arg)
 	struct call *call = arg;
 	struct calls *c = call->calls;
 
-	if (call->types >> TYPE_CHUNK & 1 && c->o.height && height_away(c->o.height)) {
+	if (c->o.height && height_away(c->o.height))
+		call->types &= ~(UINT64_C(1) << TYPE_CHUNK);
+	if (!call->types) {
 		call->timer = (struct loop_timer){ .fn = not_asked, .arg = call };
 		loop_timer(c->o.loop, &call->timer, MAX2(clock_ms(), 1));
 		return;

@@ -1,7 +1,7 @@
 /* calls.h - floor 7: the prover's calls to the Coordinator, as one of its identities.
  *
- * A poll for chunks states how far the L2 nodes are; while none of them answers it is not made at all,
- * since what it brought could not be built. */
+ * A poll for chunks states how far the L2 nodes are; while none of them answers chunks are not asked for,
+ * since they could not be built. */
 #ifndef PROVA_PROVER_CALLS_H
 #define PROVA_PROVER_CALLS_H
 

@@ -297,9 +297,23 @@ core_adopt(struct core *c, struct record *r)
 void
 core_leave(struct core *c, uint32_t identity)
 {
-	for (size_t i = 0; i < c->n; i++)
+	struct worker *w = NULL;
+
+	for (size_t i = 0; i < c->n && !w; i++)
 		if (c->workers[i]->identity == identity && !c->workers[i]->has)
-			c->workers[i]->left = true;
+			w = c->workers[i];
+	if (!w)
+		w = add_worker(c, identity);
+	w->left = true;
+}
+
+bool
+core_taken(const struct core *c, uint32_t identity)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->workers[i]->identity == identity && (c->workers[i]->has || c->workers[i]->left))
+			return true;
+	return false;
 }
 
 /* Whoever waits for this looks again. */
@@ -413,6 +427,15 @@ on_empty(struct worker *w, const struct poll_result *r)
 	w->at_ms = clock_ms() + c->o.poll_ms;
 }
 
+/* Something else may be there meanwhile; this type is no better a moment later. */
+static void
+on_skipped(struct worker *w, const struct poll_result *r)
+{
+	if (w->wish)
+		end_wish(w, EXIT_SYSTEM, r->why);
+	on_empty(w, r);
+}
+
 /* Another identity may get what was asked for by name. */
 static void
 give_wish_back(struct worker *w)
@@ -470,11 +493,12 @@ core_polled(struct core *c, size_t i, const struct poll_result *r)
 {
 	static void (*const on[POLL_OUTCOMES])(struct worker *, const struct poll_result *) = {
 		[POLL_TASK] = on_task, [POLL_EMPTY] = on_empty, [POLL_ASSIGNED] = on_assigned, [POLL_BLOCKED] = on_assigned,
-		[POLL_REFUSED] = on_refused, [POLL_NOT_SENT] = on_not_sent, [POLL_UNANSWERED] = on_unanswered,
+		[POLL_REFUSED] = on_refused, [POLL_SKIPPED] = on_skipped, [POLL_NOT_SENT] = on_not_sent,
+		[POLL_UNANSWERED] = on_unanswered,
 	};
 	struct worker *w = answered(c, i, POLLS);
 
-	if (r->outcome != POLL_NOT_SENT && r->outcome != POLL_UNANSWERED)
+	if (r->outcome < POLL_SKIPPED)
 		is_there(c);
 	on[r->outcome](w, r);
 }
@@ -818,12 +842,6 @@ uint32_t
 core_identity(const struct core *c, size_t i)
 {
 	return c->workers[i]->identity;
-}
-
-bool
-core_left(const struct core *c, size_t i)
-{
-	return c->workers[i]->left;
 }
 
 size_t

@@ -69,6 +69,7 @@ enum poll_outcome {
 	POLL_TASK, POLL_EMPTY,
 	POLL_ASSIGNED,		/* this identity holds a task already */
 	POLL_BLOCKED, POLL_REFUSED,
+	POLL_SKIPPED,		/* not asked: what it brought could not be built now */
 	POLL_NOT_SENT,		/* surely not under way there: not asked, or answered by a page */
 	POLL_UNANSWERED,	/* asked; no answer, or none that can be understood */
 	POLL_OUTCOMES
@@ -122,7 +123,8 @@ void	core_stop(struct core *);
 
 const struct record *core_record(const struct core *, size_t worker);	/* NULL: it holds no task */
 uint32_t core_identity(const struct core *, size_t worker);
-bool	core_left(const struct core *, size_t worker);
+/* It holds a task, or is another's business. */
+bool	core_taken(const struct core *, uint32_t identity);
 size_t	core_workers(const struct core *);
 /* What they do, for people: "2 prove, 1 rests". */
 void	core_note(const struct core *, char *out, size_t size);

@@ -441,10 +441,21 @@ work(struct prover *p)
 
 /* ---- run ---- */
 
+/* One of an identity: a second can only have been put there by hand, and both would be one file some day. */
 static void
 adopt(void *arg, struct record *r)
 {
-	core_adopt(((struct prover *)arg)->core, r);
+	struct prover *p = arg;
+
+	if (!core_taken(p->core, r->identity)) {
+		core_adopt(p->core, r);
+		return;
+	}
+	diag(DIAG_ERROR, "put-aside", "identity=%" PRIu32 " uuid=%.*s why=%s", r->identity, SPAN_ARG(SPAN_OF(&r->task.uuid)),
+	    diag_quote("this identity has another file"));
+	if (store_aside(p->store, r) != 0)
+		die_sys("%s", p->o->dir);
+	record_free(r);
 }
 
 int
@@ -482,6 +493,16 @@ struct wants {
 	size_t		 n;
 };
 
+/* What is fetched is to be proved some day. */
+static int
+types_fit(const struct setup *o, uint64_t types, const char *what)
+{
+	if (!(types & ~o->types))
+		return EXIT_DONE;
+	fprintf(stderr, "%s: %s: the settings' types do not have this one\n", diag_whoami(), what);
+	return EXIT_USAGE;
+}
+
 /* "chunk:0x12", "0x12" or a file. */
 static int
 read_operand(const struct setup *o, const char *operand, struct wanted *w)
@@ -505,7 +526,7 @@ read_operand(const struct setup *o, const char *operand, struct wanted *w)
 			w->task_id = operand + n + 1;
 		}
 	}
-	return EXIT_DONE;
+	return types_fit(o, w->types, operand);
 }
 
 static bool
@@ -550,15 +571,6 @@ import(struct prover *p, struct wanted *w)
 	core_named(p->core, core_adopt(p->core, &w->record));
 }
 
-static bool
-identity_taken(const struct core *core, uint32_t identity)
-{
-	for (size_t i = 0; i < core_workers(core); i++)
-		if (core_identity(core, i) == identity && (core_record(core, i) || core_left(core, i)))
-			return true;
-	return false;
-}
-
 static void
 take_wants(struct wants *wants)
 {
@@ -571,7 +583,7 @@ take_wants(struct wants *wants)
 			continue;
 		if (!w->is_file)
 			core_want(p->core, w->task_id, w->types);
-		else if (identity_taken(p->core, w->record.identity))
+		else if (core_taken(p->core, w->record.identity))
 			ended(p, 0, w->task_id, EXIT_NO, "its identity holds another task");
 		else
 			import(p, w);
@@ -624,7 +636,9 @@ run_dump(const struct setup *o, const char *type, const char *task_id, const cha
 		fprintf(stderr, "%s: %s: not a type: write chunk, batch or bundle\n", diag_whoami(), type);
 		return EXIT_USAGE;
 	}
-	int status = open_all(&p, o, true, true);
+	int status = types_fit(o, w.types, type);
+	if (status == EXIT_DONE)
+		status = open_all(&p, o, true, true);
 	if (status == EXIT_DONE) {
 		p.dump_to = file;
 		status = finish(&p, &wants);

@@ -197,15 +197,16 @@ names(struct store *s, size_t *n)
 	struct record r;
 	char **list = NULL;
 
+	if (!d)		/* none is not the same as not known */
+		die_sys("%s", s->path);
 	*n = 0;
-	while (d && (e = readdir(d))) {
+	while ((e = readdir(d))) {
 		if (!taskfile_named(e->d_name, &r))
 			continue;
 		list = xrealloc(list, (*n + 1) * sizeof *list);
 		list[(*n)++] = xstrdup(e->d_name);
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
 	if (*n)
 		qsort(list, *n, sizeof *list, by_number);
 	return list;

@@ -455,6 +455,20 @@ an_identity_that_holds_another_task_rests(void **state)
 }
 
 static void
+what_could_not_be_built_is_skipped(void **state)
+{
+	begin();
+	poll_says(0, POLL_SKIPPED, CODE_L2_AWAY);
+	assert_string_equal(seen(), "poll0:2 poll0:4");
+	poll_says(0, POLL_EMPTY, CODE_OK);
+	poll_says(0, POLL_EMPTY, CODE_OK);
+	pass(POLL_MS - 1);
+	assert_string_equal(seen(), "poll0:8");
+	pass(1);
+	assert_string_equal(seen(), "poll0:2");
+}
+
+static void
 a_refused_poll_is_made_again_later(void **state)
 {
 	begin();
@@ -972,7 +986,7 @@ main(void)
 		T(each_step_is_kept_before_the_next), T(types_are_asked_for_in_turn), T(all_types_are_asked_for_at_once),
 		T(workers_poll_one_after_the_other), T(nothing_is_polled_for_what_cannot_be_proved),
 		T(two_polls_of_an_identity_never_overlap), T(an_identity_that_holds_another_task_rests),
-		T(a_refused_poll_is_made_again_later), T(a_task_that_fails_too_often_is_reported),
+		T(what_could_not_be_built_is_skipped), T(a_refused_poll_is_made_again_later), T(a_task_that_fails_too_often_is_reported),
 		T(a_try_that_did_not_begin_does_not_count), T(what_cannot_be_built_or_done_is_reported_at_once),
 		T(a_task_waits_for_the_command), T(a_finished_proof_is_submitted_until_there_is_an_answer),
 		T(a_proof_whose_task_is_unknown_for_long_is_put_aside), T(a_proof_that_cannot_be_read_is_a_failed_try),
