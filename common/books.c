@@ -457,6 +457,8 @@ begin_anew(struct books *b, uint64_t epoch)
 static void
 on_welcome(struct books *b, const struct wire *w)
 {
+	if (w->held && w->held != b->epoch && RULE(ANY_WELCOME))
+		return;			/* to another process of this name, or to what we were */
 	if (w->epoch != b->epoch && w->epoch <= b->last_epoch)
 		return;			/* an epoch that is over: we were fenced since */
 	if (w->epoch != b->epoch)

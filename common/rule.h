@@ -55,6 +55,7 @@
 	X(TERM_CHECKED_BEFORE,	"... or check it before, not inside") \
 	X(OLD_TERM_HEARD,	"a stage listens to an older ledger") \
 	X(TERM_NOT_SENT_UP,	"a deposed ledger never learns of it") \
+	X(ANY_WELCOME,		"a process takes the WELCOME of its forerunner") \
 	X(TAKEN_EARLY,		"a prover hears that its proof is taken before the ledger has it") \
 	X(GIVEN_EARLY,		"a prover is given a task before it is durably its own") \
 	X(SERVED_EARLY,		"provers are served before it is known who has what") \

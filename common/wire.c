@@ -7,7 +7,7 @@
 /* Members of a message. */
 enum wire_key {
 	K_KIND = 1, K_EPOCH, K_TERM, K_VERSION, K_SEQ, K_CODE, K_CLOCK, K_SERIAL, K_INSTANCE,
-	K_STAGE, K_INBOX, K_ROLE, K_LEDGER, K_CHAIN, K_MORE,
+	K_STAGE, K_INBOX, K_ROLE, K_LEDGER, K_CHAIN, K_MORE, K_HELD,
 	K_GROUPS = 20, K_RESULTS, K_ROWS, K_NAMES,
 	K_PROVIDER = 30, K_SLOTS, K_TYPES, K_PRICES, K_ROOMS, K_POLLS, K_READY, K_NOTE,
 	K_CAPACITY = 40, K_GRANTS,
@@ -400,7 +400,7 @@ static const struct member {
 #define STR(key, name, max)	{ key, #name, offsetof(struct wire, name), max, NULL }
 #define LIST(key, name)		{ key, #name, 0, 0, get_##name }
 	NUM(K_KIND, kind), NUM(K_EPOCH, epoch), NUM(K_TERM, term), NUM(K_VERSION, version), NUM(K_SEQ, seq),
-	NUM(K_CODE, code), NUM(K_CLOCK, clock_ms), NUM(K_SERIAL, serial), NUM(K_MORE, more),
+	NUM(K_CODE, code), NUM(K_CLOCK, clock_ms), NUM(K_SERIAL, serial), NUM(K_MORE, more), NUM(K_HELD, held),
 	STR(K_INSTANCE, instance, NAME_MAX_BYTES), STR(K_STAGE, stage, NAME_MAX_BYTES),
 	STR(K_INBOX, inbox, PATH_MAX_BYTES), STR(K_ROLE, role, 16), STR(K_LEDGER, ledger, 64), STR(K_CHAIN, chain, 32),
 	LIST(K_GROUPS, groups), LIST(K_RESULTS, results), LIST(K_ROWS, rows), LIST(K_NAMES, names),
@@ -417,7 +417,7 @@ static const struct { enum wire_kind kind; uint64_t must; } shapes[] = {
 	{ WIRE_ASK, M(K_EPOCH) | M(K_TERM) },
 	{ WIRE_TICK, M(K_EPOCH) | M(K_TERM) },
 	{ WIRE_BYE, M(K_EPOCH) | M(K_TERM) },
-	{ WIRE_WELCOME, M(K_EPOCH) | M(K_TERM) | M(K_LEDGER) | M(K_CLOCK) },
+	{ WIRE_WELCOME, M(K_EPOCH) | M(K_TERM) | M(K_LEDGER) | M(K_CLOCK) | M(K_HELD) },
 	{ WIRE_REFUSE, M(K_TERM) | M(K_CODE) },
 	{ WIRE_DONE, M(K_EPOCH) | M(K_TERM) | M(K_SEQ) },
 	{ WIRE_ROWS, M(K_EPOCH) | M(K_TERM) | M(K_ROWS) },
@@ -582,10 +582,11 @@ wire_put_hello(struct buf *out, const struct wire_head *h, const struct wire_hel
 }
 
 void
-wire_put_welcome(struct buf *out, const struct wire_head *h, const char *ledger, const char *role)
+wire_put_welcome(struct buf *out, const struct wire_head *h, uint64_t held, const char *ledger, const char *role)
 {
-	begin(out, WIRE_WELCOME, h, 3);
+	begin(out, WIRE_WELCOME, h, 4);
 	put_num(out, K_VERSION, WIRE_VERSION);
+	put_num(out, K_HELD, held);
 	put_str(out, K_LEDGER, ledger);
 	put_str(out, K_ROLE, role);
 }

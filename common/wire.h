@@ -43,7 +43,7 @@ struct wire_name { struct span instance, inbox; };
 
 struct wire {
 	uint64_t have;			/* 1 << key of the members that were there */
-	uint64_t kind, epoch, term, version, seq, code, clock_ms, serial, more;
+	uint64_t kind, epoch, term, version, seq, code, clock_ms, serial, more, held;
 	struct span instance, stage, inbox, role, ledger, chain;
 
 	size_t nitems, ngroups, nresults, nrows, nnames;
@@ -71,7 +71,8 @@ struct wire_head {		/* what every message carries */
 
 struct wire_hello { const char *instance, *stage, *inbox, *role, *chain; };
 void	wire_put_hello(struct buf *out, const struct wire_head *, const struct wire_hello *);
-void	wire_put_welcome(struct buf *out, const struct wire_head *, const char *ledger, const char *role);
+/* held: the epoch that the HELLO held which is answered. */
+void	wire_put_welcome(struct buf *out, const struct wire_head *, uint64_t held, const char *ledger, const char *role);
 /* REFUSE, FENCED, BYE: nothing but a code. */
 void	wire_put_plain(struct buf *out, enum wire_kind, const struct wire_head *, enum code);
 /* ASK for the rows that are one's own or nobody's. */

@@ -207,6 +207,7 @@ welcome(struct core *c, struct instance *i, struct span route, int64_t uid, cons
 	i->bye = false;
 	i->heard_ms = c->now_ms;
 	i->welcome = true;
+	i->held = w->epoch;
 	i->capacity_due = true;		/* what was on its way may be lost */
 }
 
@@ -579,7 +580,7 @@ send_welcomes(struct core *c)
 		if (!i->welcome)
 			continue;
 		i->welcome = false;
-		wire_put_welcome(&c->scratch, &h, c->ledger, "active");
+		wire_put_welcome(&c->scratch, &h, i->held, c->ledger, "active");
 		core_send(c, i, &c->scratch);
 	}
 }

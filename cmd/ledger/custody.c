@@ -177,7 +177,7 @@ add_to(struct core *c, struct batch *b, struct live *l, enum wire_kind kind)
 {
 	state_put_joined(&c->state, l, 0, &b->part);
 	if (++b->n >= 64 || b->part.n > MESSAGE_FILL / 2)
-		send_rows(c, b, kind, false);
+		send_rows(c, b, kind, kind == WIRE_ROWS);
 }
 
 /* In a new term former holders are not known yet: wait one TICK, unless only one
@@ -206,22 +206,19 @@ custody_ask(struct core *c, struct instance *to)
 {
 	struct batch b = { .to = to };
 	size_t at = 0, given = 0;
-	bool more = !may_give(c, to);
+	bool more = false;
 	struct live *l;
 
 	while (!more && (l = map_next(&c->state.rows, &at))) {
 		if (l->state >= STATE_END || !is_for(c, l, to))
 			continue;
-		if (given++ == 1024) {
-			more = true;
-			break;
-		}
+		more = ++given == 1024;
 		add_to(c, &b, l, WIRE_ROWS);
 		custody_give(c, l, to, true);
 		l->holder = to->id;
 		l->given_hello = to->hellos;
 	}
-	send_rows(c, &b, WIRE_ROWS, false);
+	send_rows(c, &b, WIRE_ROWS, more);
 	buf_free(&b.part);
 	to->ask_due = more;
 }

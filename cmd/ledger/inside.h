@@ -42,6 +42,7 @@ struct instance {
 	/* this term only */
 	bool		 heard;			/* said HELLO or TICK in this term */
 	bool		 welcome;		/* WELCOME is owed when the turn is durable */
+	uint64_t	 held;			/* ... to a HELLO that held this epoch */
 	uint8_t		 route[255];
 	size_t		 nroute;
 	int64_t		 uid;

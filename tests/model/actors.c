@@ -148,6 +148,8 @@ start_ledger(struct world *w)
 
 /* --- connections --- */
 
+static void wake_deposed(struct world *, struct event *);
+
 static void
 connect_proc(struct world *w, struct event *e)
 {
@@ -163,6 +165,8 @@ connect_proc(struct world *w, struct event *e)
 	p->up_at = p->down_at = w->now;
 	books_connected(p->books);
 	proc_turn(p);
+	if (w->wakes_for == p && w->deposed && p->conn > w->deposed_conns && !books_epoch(p->books))
+		wake_deposed(w, e);
 }
 
 static void
@@ -619,6 +623,7 @@ wake_deposed(struct world *w, struct event *e)
 {
 	bool active;
 
+	w->wakes_for = NULL;
 	if (!w->deposed)
 		return;
 	world_say(w, "the deposed ledger goes on");
@@ -659,6 +664,27 @@ break_some(struct world *w, struct proc *p)
 	}
 }
 
+/* It has said HELLO with its epoch: the ledger is stopped before it answers, and goes on when a new
+ * process of the name has just said its own. */
+static void
+answer_too_late(struct world *w, struct event *e)
+{
+	if (!w->core || w->deposed || !e->proc->conn)
+		return;
+	depose_ledger(w, NULL);
+	kill_proc(w, e->proc);
+	w->wakes_for = e->proc;
+}
+
+static void
+hello_before_a_stop(struct world *w, struct proc *p)
+{
+	if (!proc_runs(p) || !w->core || w->deposed || p->clone)
+		return;
+	break_some(w, p);
+	world_post(w, 10 + world_draw(w, 105), answer_too_late, p);
+}
+
 static void
 disk_fails(struct world *w, struct proc *unused)
 {
@@ -680,7 +706,7 @@ coordinator_away(struct world *w, struct proc *unused)
 
 static void (*const faults[])(struct world *, struct proc *) = {
 	kill_proc, kill_proc, kill_proc, freeze_proc, freeze_proc, kill_ledger, break_some, disk_fails, kill_in_commit,
-	coordinator_away, depose_ledger,
+	coordinator_away, depose_ledger, hello_before_a_stop,
 };
 
 static void

@@ -119,6 +119,7 @@ struct world {
 	struct store	*deposed_store;
 	bool		 speaks_deposed;
 	uint64_t	 deposed_conns;		/* connections up to this one are its own */
+	struct proc	*wakes_for;		/* goes on when the next process of this name has connected */
 	struct disk	*disk;
 	struct store	*store;
 	uint64_t	 ledger_turn_at, ledger_life, disk_bad_until;

@@ -285,7 +285,7 @@ setup(void **state)
 	b->any = wire_new();
 	b->heard = wire_new();
 	books_connected(b->books);
-	wire_put_welcome(&out, &down, "ledger", "active");
+	wire_put_welcome(&out, &down, 0, "ledger", "active");
 	hear(b, &out);
 	*state = b;
 	return 0;

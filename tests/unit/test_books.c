@@ -12,7 +12,7 @@
 enum { START_MS = 1000000, ME = 1, OTHER = 2, REMOTE = 3 };
 
 struct bench {
-	uint64_t	 now_ms, term, epoch, next_ms;
+	uint64_t	 now_ms, term, epoch, answers_to, next_ms;
 	struct books	*books;
 	struct wire	*in;
 	struct buf	 sent[64], offered;
@@ -154,7 +154,7 @@ welcome(struct bench *b)
 	struct wire_head h = head(b);
 	struct buf m = { 0 };
 
-	wire_put_welcome(&m, &h, "L", "active");
+	wire_put_welcome(&m, &h, b->answers_to, "L", "active");
 	hear(b, &m);
 }
 
@@ -336,6 +336,32 @@ the_same_process_says_the_epoch_it_holds(void **state)
 	b->epoch = 7;
 	welcome(b);				/* one that was under way: an epoch that is over */
 	assert_int_equal(books_epoch(b->books), 8);
+}
+
+static void
+a_welcome_to_another_process_is_not_ours(void **state)
+{
+	struct bench *b = *state;
+
+	books_connected(b->books);
+	b->answers_to = 7;
+	welcome(b);				/* a stopped ledger goes on, and answers the process before this one */
+	assert_int_equal(b->resets, 0);
+	assert_int_equal(books_epoch(b->books), 0);
+	b->answers_to = 0;
+	b->epoch = 8;
+	welcome(b);
+	assert_int_equal(books_epoch(b->books), 8);
+	b->answers_to = 7;
+	b->epoch = 9;
+	welcome(b);
+	assert_int_equal(books_epoch(b->books), 8);
+	b->answers_to = 8;
+	b->epoch = 8;
+	b->term++;
+	welcome(b);
+	assert_int_equal(books_term(b->books), 4);
+	assert_int_equal(b->resets, 1);
 }
 
 static void
@@ -766,6 +792,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(hello_is_said_when_connected_and_again_with_back_off, set_up, tear_down),
 		T(the_same_process_says_the_epoch_it_holds),
+		cmocka_unit_test_setup_teardown(a_welcome_to_another_process_is_not_ours, set_up, tear_down),
 		T(a_fenced_stage_drops_all_but_its_facts_and_begins_anew),
 		cmocka_unit_test_setup_teardown(facts_wait_for_an_epoch, set_up, tear_down),
 		T(an_older_term_is_not_heard_and_a_younger_one_is_greeted),

@@ -1373,6 +1373,32 @@ done_names_who_goes_on_and_news_reminds_until_it_moves(void **state)
 }
 
 static void
+only_the_last_of_several_messages_of_rows_says_that_these_are_all(void **state)
+{
+	struct bench *b = *state;
+	size_t rows = 0, messages = 0, ends = 0;
+	char why[96];
+
+	for (uint64_t i = 1; i <= 150; i++)
+		add_identity(b, i);
+	pass(b, 1000);
+	assert_int_equal(hello(b, FETCH, 0, 0), WIRE_WELCOME);
+	ask(b, FETCH);
+	for (size_t i = 0; i < b->nmail; i++) {
+		assert_true(wire_read(b->in, SPAN_OF(&b->mail[i].bytes), why));
+		if (b->in->kind != WIRE_ROWS)
+			continue;
+		assert_int_equal(ends, 0);
+		rows += b->in->nrows;
+		ends += !b->in->more;
+		messages++;
+	}
+	assert_int_equal(rows, 150);
+	assert_int_equal(ends, 1);
+	assert_true(messages >= 3);
+}
+
+static void
 rows_of_a_silent_instance_go_to_another(void **state)
 {
 	struct bench *b = *state;
@@ -1514,6 +1540,7 @@ static const struct CMUnitTest tests[] = {
 	T(a_kill_in_the_middle_of_a_commit_loses_all_of_it_or_nothing),
 	T(a_ledger_whose_term_is_over_writes_nothing_more),
 	T(a_ledger_that_hears_of_a_younger_term_stands_by),
+	T(only_the_last_of_several_messages_of_rows_says_that_these_are_all),
 	T(done_names_who_goes_on_and_news_reminds_until_it_moves),
 	T(rows_of_a_silent_instance_go_to_another),
 	T(polls_are_granted_only_while_there_is_room_and_a_slot),

@@ -81,7 +81,7 @@ welcome(struct bench *b, uint64_t epoch, uint64_t term)
 {
 	struct buf out = { 0 };
 
-	wire_put_welcome(&out, &(struct wire_head){ epoch, term, clock_wall_ms() }, "ledger", "active");
+	wire_put_welcome(&out, &(struct wire_head){ epoch, term, clock_wall_ms() }, 0, "ledger", "active");
 	answer(b, &out);
 }
 

@@ -77,13 +77,14 @@ see_hello(const struct wire *w)
 static void
 put_welcome(struct buf *out)
 {
-	wire_put_welcome(out, &head, letters(64), "active");
+	wire_put_welcome(out, &head, 9, letters(64), "active");
 }
 
 static void
 see_welcome(const struct wire *w)
 {
 	assert_true(span_is(w->ledger, letters(64)) && span_is(w->role, "active"));
+	assert_int_equal(w->held, 9);
 }
 
 #define PLAIN(name, kind) \
