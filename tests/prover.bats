@@ -180,7 +180,7 @@ END
 	prover --mock -O mock_delay=1h -O workers=1
 	wait_for test -e own/task.0.1.0
 	stop prover KILL || :
-	sed 's/"uuid":"[^"]*"/"uuid":"another"/' own/task.0.1.0 >own/task.0.2.0
+	sed 's/"uuid":"[^"]*"/"uuid":"another"/' own/task.0.1.0 >own/task.0.0.0
 	prover --mock -O workers=1
 	wait_for accepted 2
 	run -0 grep -l '"uuid":"another"' own/aside.*

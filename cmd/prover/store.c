@@ -186,7 +186,7 @@ by_number(const void *a, const void *b)
 
 	if (!taskfile_named(*(char *const *)a, &one) || !taskfile_named(*(char *const *)b, &two))
 		bug("a name that is none");
-	return one.identity != two.identity ? (one.identity < two.identity ? -1 : 1) : (one.tries > two.tries) - (one.tries < two.tries);
+	return one.identity != two.identity ? (one.identity < two.identity ? -1 : 1) : (one.tries < two.tries) - (one.tries > two.tries);
 }
 
 static char **
@@ -288,12 +288,6 @@ store_keep(struct store *s, const struct record *r)
 	return rc;
 }
 
-static int
-rename_to(struct store *s, const char *from, const char *to)
-{
-	return renameat(s->dir, from, s->dir, to) == 0 && fsync(s->dir) == 0 ? 0 : -1;
-}
-
 int
 store_number(struct store *s, const struct record *r, uint32_t tries, uint32_t failures)
 {
@@ -302,7 +296,7 @@ store_number(struct store *s, const struct record *r, uint32_t tries, uint32_t f
 
 	taskfile_name(r, from);
 	taskfile_name(&next, to);
-	return rename_to(s, from, to);
+	return renameat(s->dir, from, s->dir, to);
 }
 
 int
@@ -311,9 +305,7 @@ store_forget(struct store *s, const struct record *r)
 	char name[TASKFILE_NAME];
 
 	taskfile_name(r, name);
-	if (unlinkat(s->dir, name, 0) != 0 && errno != ENOENT)
-		return -1;
-	return fsync(s->dir);
+	return unlinkat(s->dir, name, 0) == 0 || errno == ENOENT ? 0 : -1;
 }
 
 int
@@ -323,7 +315,7 @@ store_aside(struct store *s, const struct record *r)
 
 	taskfile_name(r, from);
 	taskfile_aside(r, to);
-	return rename_to(s, from, to);
+	return renameat(s->dir, from, s->dir, to);
 }
 
 int
@@ -333,5 +325,5 @@ store_take_back(struct store *s, const struct record *r)
 
 	taskfile_aside(r, from);
 	taskfile_name(r, to);
-	return rename_to(s, from, to) == 0 || errno == ENOENT ? 0 : -1;
+	return renameat(s->dir, from, s->dir, to) == 0 || errno == ENOENT ? 0 : -1;
 }

@@ -6,7 +6,9 @@
  *	NAME.bad         a file that cannot be read
  *	tmp.XXXXXX       being written; removed at the next start
  *
- * What a call says is done is durable.  All but store_open return -1 with errno. */
+ * What a call says is done survives the end of the process.  A task and its outcome survive that of the machine, too; then
+ * a try may be forgotten, or a file be there again, whose second submission is answered as such.
+ * All but store_open return -1 with errno. */
 #ifndef PROVA_STORE_H
 #define PROVA_STORE_H
 
@@ -18,7 +20,7 @@ struct store;
 struct store *store_open(const char *dir, char *why, int *status) MUSTCHECK;
 void	store_close(struct store **);
 
-/* Each task there is, in the order of identities.  The record is fn's to free or keep.  A file that cannot be
+/* Each task there is, in the order of identities, of one identity's that with most tries first.  The record is fn's to free or keep.  A file that cannot be
  * read as a task is put out of the way, and said. */
 void	store_each(struct store *, void (*fn)(void *arg, struct record *), void *arg);
 /* A task file anywhere.  -1: `why` says what is wrong.  Its tries are those of its name, if it has such a name. */
