@@ -250,6 +250,17 @@ END
 	assert_equal "$(events prover proving)" 2
 }
 
+@test "real traces and real batches are proved" {
+	fixture trace >/dev/null	# may skip
+	mkdir batches
+	cp "$(fixture task)"/*batch*.json batches/
+	devnet --traces "$(fixture trace)" --chunks 7 --blocks-per-chunk 3 --batches 2 --bundles 1 --task-dir "$PWD/batches"
+	prover --mock
+	wait_for -s 60 accepted 10
+	wait_for no_files
+	assert_equal "$(jq -c .refused stats)" '{}'
+}
+
 @test "answers that are lost, wrong or late: everything is accepted in the end" {
 	devnet --chunks 8 --batches 2 --bundles 1 --collection 2 --attempts 1000 \
 		--fault challenge:status=500:0.1 --fault login:drop:0.1 --fault get_task:status=500:0.1 --fault get_task:lost:0.1 \
