@@ -39,9 +39,14 @@ buf_room(struct buf *b, size_t n)
 {
 	return b->p && n <= b->cap - b->n ? b->p + b->n : buf_grow(b, n);
 }
+static inline void
+buf_putc(struct buf *b, int c)
+{
+	*buf_room(b, 1) = (uint8_t)c;
+	b->n++;
+}
 void	buf_put(struct buf *, const void *, size_t);
 void	buf_puts(struct buf *, const char *);
-void	buf_putc(struct buf *, int);
 void	buf_printf(struct buf *, const char *fmt, ...) PRINTF(2, 3);
 /* Take n bytes away from the front. */
 void	buf_drop(struct buf *, size_t n);

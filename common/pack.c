@@ -1,6 +1,7 @@
 /* pack.c - see pack.h. */
 #include "common/pack.h"
 
+#include <endian.h>
 #include <msgpack/pack.h>
 
 static int
@@ -58,7 +59,7 @@ pack_map_count(struct buf *out, size_t map, size_t n)
 	out->p[map + 1] = (uint8_t)n;
 }
 
-/* n big-endian bytes */
+/* n big-endian bytes, at most 8; quick where n is constant. */
 static inline uint64_t
 big(struct cursor *c, size_t n)
 {
@@ -68,22 +69,21 @@ big(struct cursor *c, size_t n)
 		c->bad = true;
 		return 0;
 	}
-	for (size_t i = 0; i < n; i++)
-		v = v << 8 | *c->p++;
-	return v;
+	memcpy((uint8_t *)&v + sizeof v - n, c->p, n);
+	c->p += n;
+	return be64toh(v);
 }
 
 uint64_t
 cursor_long(struct cursor *c)
 {
-	uint64_t tag = big(c, 1);
-
-	if (tag < 0x80)
-		return tag;
-	if (tag >= 0xcc && tag <= 0xcf)
-		return big(c, (size_t)1 << (tag - 0xcc));
-	c->bad = true;
-	return 0;
+	switch (big(c, 1)) {
+	case 0xcc: return big(c, 1);
+	case 0xcd: return big(c, 2);
+	case 0xce: return big(c, 4);
+	case 0xcf: return big(c, 8);
+	default:   return c->bad = true, 0;
+	}
 }
 
 /* A length: `fix` its one-byte form with `mask`, first..first+2 the 8, 16 and 32-bit
@@ -97,10 +97,12 @@ length(struct cursor *c, uint64_t fix, uint64_t mask, uint64_t first, bool has8)
 		return 0;
 	if (mask && (tag & ~mask) == fix)
 		return tag & mask;
-	if (tag >= first && tag < first + (has8 ? 3 : 2))
-		return big(c, (size_t)1 << (tag - first + (has8 ? 0 : 1)));
-	c->bad = true;
-	return 0;
+	switch (tag - first + (has8 ? 0 : 1)) {
+	case 0:  return has8 ? big(c, 1) : (c->bad = true, 0);
+	case 1:  return big(c, 2);
+	case 2:  return big(c, 4);
+	default: return c->bad = true, 0;
+	}
 }
 
 static struct span
@@ -197,7 +199,10 @@ skip(struct cursor *c, unsigned depth)
 void
 cursor_skip(struct cursor *c)
 {
-	skip(c, 0);
+	if (!c->bad && c->p < c->end && *c->p < 0x80)
+		c->p++;		/* nearly always */
+	else
+		skip(c, 0);
 }
 
 struct span

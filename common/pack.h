@@ -35,7 +35,7 @@ struct cursor {
 
 #define CURSOR(span) ((struct cursor){ (span).p, (span).p + (span).n, false })
 
-uint64_t cursor_long(struct cursor *);			/* cursor_u64 of any number */
+uint64_t cursor_long(struct cursor *);			/* cursor_u64 of what takes more than a byte */
 static inline uint64_t
 cursor_u64(struct cursor *c)
 {

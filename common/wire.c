@@ -706,21 +706,24 @@ wire_put_row(struct buf *out, const struct row *row, uint64_t next)
 	pack_u64(out, next);
 }
 
-/* Those pairs of a packed map that `mask` names, in runs; returns which they were. */
-static uint64_t
+/* Those pairs of a packed map that `mask` names, in runs; returns how many. */
+static size_t
 copy_fields(struct buf *out, struct span fields, uint64_t mask)
 {
 	struct cursor c = CURSOR(fields);
-	size_t n = cursor_map(&c, KEY_END);
-	const uint8_t *run = c.p, *pair;	/* run: not copied yet */
-	uint64_t copied = 0;
+	size_t n = cursor_map(&c, KEY_END), copied = 0;
+	const uint8_t *run = c.p;		/* not copied yet */
 
-	while (n-- > 0 && !c.bad) {
-		pair = c.p;
-		uint64_t bit = UINT64_C(1) << (cursor_u64(&c) & 63);
+	if (mask == UINT64_MAX) {
+		buf_put(out, run, (size_t)(c.end - run));
+		return n;
+	}
+	for (size_t i = 0; i < n && !c.bad; i++) {
+		const uint8_t *pair = c.p;
+		bool taken = (mask >> (cursor_u64(&c) & 63)) & 1;
 		cursor_skip(&c);
-		copied |= bit & mask;
-		if (bit & mask)
+		copied += taken;
+		if (taken)
 			continue;
 		buf_put(out, run, (size_t)(pair - run));
 		run = c.p;
@@ -734,18 +737,18 @@ copy_fields(struct buf *out, struct span fields, uint64_t mask)
 void
 wire_put_joined(struct buf *out, const struct wire_part *parts, size_t n, uint64_t work_rev, uint64_t next)
 {
-	uint64_t have = 0;
+	size_t fields = work_rev > 0;
 
 	pack_map(out, 2);
 	pack_u64(out, S_ROW);
-	size_t at = pack_map_later(out);
+	size_t map = pack_map_later(out);
 	for (size_t i = 0; i < n; i++)
-		have |= copy_fields(out, parts[i].fields, parts[i].mask & ~have);
+		fields += copy_fields(out, parts[i].fields, parts[i].mask);
 	if (work_rev) {
 		pack_u64(out, KEY_work_rev);
 		pack_u64(out, work_rev);
 	}
-	pack_map_count(out, at, (size_t)__builtin_popcountll(have) + (work_rev > 0));
+	pack_map_count(out, map, fields);
 	pack_u64(out, S_NEXT);
 	pack_u64(out, next);
 }

@@ -101,7 +101,7 @@ void	wire_put_rows(struct buf *out, enum wire_kind, const struct wire_head *, ui
 void	wire_put_fields(struct buf *out, const struct row *, uint64_t mask);
 bool	wire_get_fields(struct span, struct row *) MUSTCHECK;
 /* wire_put_row of a row whose fields lie packed in several places.  Of each part those of its mask are taken;
- * of a field that several have, the first.  work_rev 0: none. */
+ * no field may be taken from two.  work_rev 0: none. */
 struct wire_part { struct span fields; uint64_t mask; };
 void	wire_put_joined(struct buf *out, const struct wire_part *, size_t n, uint64_t work_rev, uint64_t next);
 

@@ -225,7 +225,7 @@ add_proof(const struct state *s, const struct live *job, struct wire_part *parts
 	if (kept && kept != posted)
 		parts[n++] = (struct wire_part){ packed(kept), BIT(owed) };
 	if (posted)
-		parts[n++] = (struct wire_part){ packed(posted), OF_PROOF };
+		parts[n++] = (struct wire_part){ packed(posted), kept == posted ? OF_PROOF : OF_PROOF & ~BIT(owed) };
 	return n;
 }
 
