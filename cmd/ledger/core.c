@@ -643,18 +643,27 @@ commit(struct core *c)
 }
 
 static void
-sweep(struct core *c)
+begin_sweep(struct core *c)
 {
-	if (c->now_ms < c->sweep_ms)
-		return;
 	if (c->now_ms >= c->sweep_ms + c->o.lease_ms)	/* just begun, frozen, or the store took nothing */
 		c->awake_ms = c->now_ms;
 	c->sweep_ms = c->now_ms + 1000;
-	judge_clock(c);
+	c->sweeping = true;
+	c->sweep_at = 0;
 	if (c->now_ms < c->hour_ms)
 		return;
 	c->hour_ms = c->now_ms + 3600 * 1000;
 	state_uuids_before(&c->state, c->wall_ms > UUID_LIFE_MS ? c->wall_ms - UUID_LIFE_MS : 0);
+}
+
+/* Every row once a second, a piece in each turn: nobody waits behind all of them. */
+static void
+sweep(struct core *c)
+{
+	if (!c->sweeping && c->now_ms >= c->sweep_ms)
+		begin_sweep(c);
+	if (c->sweeping)
+		c->sweeping = judge_clock(c, &c->sweep_at);
 }
 
 uint64_t
@@ -677,7 +686,7 @@ core_turn(struct core *c, bool *active)
 	if (c->in_trouble)
 		return c->trouble_ms;
 	next = MIN2(custody_turn(c), room_turn(c));
-	return MIN2(next, c->sweep_ms);
+	return MIN2(next, c->sweeping ? c->now_ms : c->sweep_ms);
 }
 
 /* --- beginning --- */
@@ -852,17 +861,13 @@ status_instance(const struct core *c, const struct instance *i, struct buf *out)
 static void
 status_rows(const struct core *c, struct buf *out)
 {
-	uint64_t n[ROW_KINDS][64] = { { 0 } };
-	size_t at = 0;
-	const struct live *l;
 	char sep = '{';
 
-	while ((l = map_next(&c->state.rows, &at)))
-		n[l->kind][l->state & 63]++;
 	for (uint64_t kind = 1; kind < ROW_KINDS; kind++)
-		for (uint64_t s = 0; s < 64; s++)
-			if (n[kind][s]) {
-				buf_printf(out, "%c\"%s.%s\":%" PRIu64, sep, row_kind_name(kind), row_state_name(kind, s), n[kind][s]);
+		for (uint64_t s = 0; s < STATES; s++)
+			if (c->state.rows_in[kind][s]) {
+				buf_printf(out, "%c\"%s.%s\":%" PRIu64, sep, row_kind_name(kind), row_state_name(kind, s),
+				    c->state.rows_in[kind][s]);
 				sep = ',';
 			}
 	buf_puts(out, sep == '{' ? "{}" : "}");

@@ -19,6 +19,7 @@ enum {
 	UUID_LIFE_MS	= 24 * 3600 * 1000,
 	STRANDED_LEASES	= 6,		/* so long is a provider's silence before what was not sent to it goes elsewhere */
 	ID_BLOCK	= 4096,
+	SWEEP_PIECE	= 4096,		/* rows that one turn looks at */
 	SETTLED_KEEP_MS	= 120 * 1000,	/* a work stays so long behind its last end: late copies of its task join it */
 };
 
@@ -79,6 +80,8 @@ struct core {
 	size_t		 nforget, cap_forget;
 	bool		 in_trouble;
 	uint64_t	 trouble_ms, sweep_ms, hour_ms;
+	bool		 sweeping;
+	size_t		 sweep_at;		/* how far among the rows */
 	/* messages of this turn, sent after the commit */
 	struct parcel { struct instance *to; uint8_t route[255]; size_t nroute; struct buf bytes; } *parcels;
 	size_t		 nparcels, cap_parcels;
@@ -92,8 +95,9 @@ struct core {
 void	judge_group(struct core *, struct instance *, uint64_t seq, const struct wire_item *, size_t n);
 /* A group that was judged before: answered from the rows. */
 void	judge_copy(struct core *, struct instance *, uint64_t seq, const struct wire_item *, size_t n);
-/* Deadlines, ends of works: the ledger's own moves of this moment. */
-void	judge_clock(struct core *);
+/* Deadlines, ends of works: the ledger's own moves of this moment, among a piece of the rows.  True: more
+ * are left behind *at. */
+bool	judge_clock(struct core *, size_t *at);
 int64_t	judge_balance(const struct core *, const char *account);
 void	judge_book(struct core *, const char *account, int64_t micro);
 

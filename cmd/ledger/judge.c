@@ -1085,14 +1085,13 @@ end_work(struct core *c, struct live *work)
 	consequence(c, work, &w, WORK_ENDED, CODE_OK);
 }
 
-void
-judge_clock(struct core *c)
+bool
+judge_clock(struct core *c, size_t *at)
 {
-	size_t at = 0;
-	struct live *l;
+	struct live *l = NULL;
 	uint64_t last = RULE(LATE_ANYWHERE) ? JOB_PLACED : JOB_SUBMITTING;
 
-	while ((l = map_next(&c->state.rows, &at))) {
+	for (size_t n = 0; n < SWEEP_PIECE && (l = map_next(&c->state.rows, at)); n++) {
 		if (l->kind == ROW_JOB && l->state <= last && l->deadline_ms <= c->wall_ms)
 			end_late_job(c, l);
 		else if (l->kind == ROW_ATTEMPT && l->state == ATTEMPT_ALLOCATED)
@@ -1100,4 +1099,5 @@ judge_clock(struct core *c)
 		else if (l->kind == ROW_WORK && l->state == WORK_OPEN && may_end(c, l))
 			end_work(c, l);
 	}
+	return l != NULL;
 }

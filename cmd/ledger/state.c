@@ -260,6 +260,7 @@ count(struct state *s, const struct live *l, int sign)
 	uint64_t type = l->type <= TYPE_MAX ? l->type : 0;
 	struct counts *c = &s->counts[l->chain][type];
 
+	s->rows_in[l->kind][l->state % STATES] += by;
 	if (l->kind == ROW_JOB && l->state >= JOB_FETCHED && l->state <= JOB_QUEUED)
 		c->unplaced += by;
 	if (l->kind == ROW_ATTEMPT && l->state >= ATTEMPT_ALLOCATED && l->state <= ATTEMPT_PROVING) {

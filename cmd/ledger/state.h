@@ -9,7 +9,7 @@
 #include "cmd/ledger/store.h"
 #include "common/map.h"
 
-enum { CHAINS_MAX = 32 };
+enum { CHAINS_MAX = 32, STATES = 64 };
 
 /* Who made a row what it is. */
 struct maker { uint64_t instance, epoch, seq; };
@@ -49,6 +49,7 @@ struct state {
 	char		 chains[CHAINS_MAX][33];
 	struct counts	 counts[CHAINS_MAX][TYPE_MAX + 1];
 	size_t		 nchains;
+	uint64_t	 rows_in[ROW_KINDS][STATES];	/* by kind and state */
 	struct provider_count {
 		char	 name[33];
 		uint64_t used[TYPE_MAX + 1];
