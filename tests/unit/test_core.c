@@ -1197,6 +1197,32 @@ the_clock_ends_jobs_but_not_those_being_submitted(void **state)
 	assert_int_equal(state_of(b, ROW_IDENTITY, 1), IDENTITY_HOLDING);
 }
 
+/* More rows than a turn looks at: it comes back at once for the others. */
+static void
+the_clock_ends_a_job_among_many_rows(void **state)
+{
+	enum { ROWS = 20000 };
+	struct bench *b = *state;
+	uint64_t job = ready_job(b, "u", 1);
+	unsigned turns = 0;
+
+	for (uint64_t i = 0; i < ROWS; i++) {
+		struct row r = { 0 };
+		SET(&r, kind, ROW_IDENTITY);
+		SET(&r, id, 1000 + i);
+		SET(&r, rev, 1);
+		SET(&r, state, IDENTITY_BLOCKED);
+		SET(&r, chain, SPAN("c"));
+		SET(&r, identity, 1000 + i);
+		state_load(core_state(b->core), &r, &(struct maker){ 0 });
+	}
+	pass(b, DEADLINE_MS + 1);
+	for (; b->next_ms <= b->now_ms; turns++)
+		turn(b);
+	assert_in_range(turns, 1, 10);
+	assert_int_equal(stored_state(b, ROW_JOB, job), JOB_LATE);
+}
+
 static void
 what_has_ended_is_gone_and_its_uuid_is_known_for_a_day(void **state)
 {
@@ -1520,6 +1546,7 @@ static const struct CMUnitTest tests[] = {
 	T(an_order_is_a_fact_at_any_rev_and_a_second_one_is_recorded),
 	T(a_proof_is_a_fact_too),
 	T(a_proof_that_comes_after_its_attempt_had_failed_is_used),
+	T(the_clock_ends_a_job_among_many_rows),
 	T(a_wrong_late_proof_changes_nothing),
 	T(an_order_that_comes_when_all_is_over_is_recorded_in_the_store),
 	T(one_proof_settles_both_jobs_and_is_owed_once),
