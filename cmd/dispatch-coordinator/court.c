@@ -16,12 +16,17 @@ enum {
 	TRIES_MAX	= 5,		/* of a failure report whose row went on meanwhile */
 };
 
+/* Attempts that have no prover, the oldest first. */
+struct orders { struct order *first, *last; };
+
 /* An attempt in hand. */
 struct order {
-	uint64_t	 id;
+	struct held	*held;
 	struct prover	*prover;	/* who has it, or is being given it */
 	uint64_t	 since_ms;	/* in hand, or with its prover */
 	bool		 given;		/* its prover was told, now or by an earlier process */
+	struct orders	*in;		/* NULL: none */
+	struct order	*older, *newer;
 };
 
 struct prover {
@@ -47,6 +52,8 @@ struct court {
 	struct court_opts o;
 	struct map	 provers;
 	struct prover	*first, *last;	/* those that ask, the longest waiting first */
+	struct orders	 allocated;
+	struct orders	 second;	/* proving; their provers have another one, from before a crash */
 	struct brought	*brought;
 	uint64_t	 token;
 	bool		 ready;		/* all rows of this epoch are known: nobody is given a second task */
@@ -158,10 +165,38 @@ set_text(char **to, struct span from)
 
 /* --- attempts and provers come together ------------------------------------------------ */
 
-static struct held *
-held_of(const struct court *c, const struct order *o)
+static void
+leave_list(struct order *o)
 {
-	return books_find(c->o.books, ROW_ATTEMPT, o->id);
+	if (!o->in)
+		return;
+	*(o->older ? &o->older->newer : &o->in->first) = o->newer;
+	*(o->newer ? &o->newer->older : &o->in->last) = o->older;
+	o->in = NULL;
+}
+
+/* They come in the order of their ids, nearly. */
+static void
+enter_list(struct order *o, struct orders *in)
+{
+	struct order *older = in->last;
+
+	leave_list(o);
+	while (older && older->held->row->id > o->held->row->id)
+		older = older->older;
+	o->in = in;
+	o->older = older;
+	o->newer = older ? older->newer : in->first;
+	*(older ? &older->newer : &in->first) = o;
+	*(o->newer ? &o->newer->older : &in->last) = o;
+}
+
+static void
+join(struct order *o, struct prover *p)
+{
+	leave_list(o);
+	o->prover = p;
+	p->order = o;
 }
 
 static void
@@ -189,77 +224,67 @@ give(struct court *c, struct order *o, const struct row *r)
 		c->o.ops->refuse(c->o.arg, request, COURT_ASSIGNED);
 		return;
 	}
-	uuid_seal(c->o.secret, span_str(p->key), o->id, uuid);
+	uuid_seal(c->o.secret, span_str(p->key), r->id, uuid);
 	o->given = true;
 	c->o.ops->give(c->o.arg, request, r, uuid);
 }
 
 /* What its prover has already; not while it is being ended. */
 static void
-give_again(struct court *c, struct held *h)
+give_again(struct court *c, struct order *o)
 {
-	if (h && !h->moving && h->row->state == ATTEMPT_PROVING)
-		give(c, h->own, h->row);
+	if (!o->held->moving && o->held->row->state == ATTEMPT_PROVING)
+		give(c, o, o->held->row);
 }
 
 static void
-assign(struct court *c, struct prover *p, struct held *h)
+assign(struct court *c, struct prover *p, struct order *o)
 {
-	struct order *o = h->own;
 	struct row set = { 0 };
 
-	o->prover = p;
+	join(o, p);
 	o->since_ms = clock_ms();
-	p->order = o;
 	SET(&set, handle, span_str(p->key));
 	SET(&set, begun_ms, books_wall_ms(c->o.books));
-	books_step(c->o.books, h, ATTEMPT_PROVING, CODE_OK, &set);
+	books_step(c->o.books, o->held, ATTEMPT_PROVING, CODE_OK, &set);
 	if (!RULE(GIVEN_EARLY))
-		give(c, o, h->row);
+		give(c, o, o->held->row);
 }
 
-struct search { const struct prover *p; struct held *best; };
-
-static void
-look_at(void *arg, struct held *h)
+static struct order *
+own_of(const struct court *c, const struct prover *p)
 {
-	struct search *s = arg;
-	const struct order *o = h->own;
-	const struct row *r = h->row;
+	struct order *o = c->second.first;
 
-	if (o && !h->moving && !o->prover && r->state == ATTEMPT_ALLOCATED && suits(s->p, r) &&
-	    (!s->best || r->id < s->best->row->id))
-		s->best = h;
+	while (o && !span_is(o->held->row->handle, p->key))
+		o = o->newer;
+	return o;
 }
 
-static void
-look_at_own(void *arg, struct held *h)
+static struct order *
+oldest_that_suits(const struct court *c, const struct prover *p)
 {
-	struct search *s = arg;
-	const struct order *o = h->own;
+	struct order *o = c->allocated.first;
 
-	if (o && !o->prover && h->row->state == ATTEMPT_PROVING && span_is(h->row->handle, s->p->key))
-		s->best = h;
+	while (o && (o->held->moving || !suits(p, o->held->row)))
+		o = o->newer;
+	return o;
 }
 
 /* What it has already, or else the oldest attempt that it can do. */
 static void
 serve(struct court *c, struct prover *p)
 {
-	struct search own = { p, NULL }, next = { p, NULL };
+	struct order *o;
 
 	if (!c->ready)
 		return;
-	books_each(c->o.books, look_at_own, &own);
-	if (own.best) {
-		p->order = own.best->own;
-		p->order->prover = p;
-		give_again(c, own.best);
-		return;
+	if ((o = own_of(c, p))) {
+		join(o, p);
+		give_again(c, o);
+	} else if ((o = oldest_that_suits(c, p))) {
+		assign(c, p, o);
 	}
-	books_each(c->o.books, look_at, &next);
-	if (next.best)
-		assign(c, p, next.best);
 }
 
 void
@@ -277,7 +302,7 @@ court_ask(struct court *c, const struct court_want *w, void *request)
 	set_text(&p->task, w->task);
 	start_waiting(c, p, request);
 	if (p->order)
-		give_again(c, held_of(c, p->order));
+		give_again(c, p->order);
 	else
 		serve(c, p);
 }
@@ -315,9 +340,10 @@ on_allocated(struct court *c, struct held *h)
 	uint64_t now = clock_ms();
 
 	part(c, o);		/* our move was refused */
+	enter_list(o, &c->allocated);
 	struct prover *p = first_that_suits(c, h->row);
 	if (p)
-		assign(c, p, h);
+		assign(c, p, o);
 	else if (now >= o->since_ms + c->o.take_ms)
 		books_step(c->o.books, h, ATTEMPT_CANCELLED, CODE_NO_TAKER, NULL);
 	else
@@ -339,10 +365,11 @@ adopt(struct court *c, struct order *o, const struct row *r)
 {
 	struct prover *p = need_prover(c, r->handle);
 
-	if (p->order)
-		return;		/* it has two, from before a crash: this one comes after the other */
-	p->order = o;
-	o->prover = p;
+	if (p->order) {
+		enter_list(o, &c->second);	/* it comes after the other */
+		return;
+	}
+	join(o, p);
 	p->types |= p->request ? 0 : UINT64_C(1) << r->type;
 	books_changed(c->o.books);
 }
@@ -351,7 +378,7 @@ adopt(struct court *c, struct order *o, const struct row *r)
 static uint64_t
 overdue(const struct court *c, const struct order *o, const struct row *r)
 {
-	if (brought_for(c, o->id))
+	if (brought_for(c, r->id))
 		return CODE_OK;
 	if (RULE(NO_PROVE_TIME) && HAS(r, begun_ms) && books_wall_ms(c->o.books) >= r->begun_ms + c->o.prove_ms)
 		return CODE_PROOF_TIMEOUT;
@@ -389,7 +416,7 @@ court_act(struct court *c, struct held *h)
 	}
 	if (!o) {
 		h->own = o = xzalloc(sizeof *o);
-		o->id = r->id;
+		o->held = h;
 		o->since_ms = clock_ms();
 	}
 	if (r->state == ATTEMPT_ALLOCATED)
@@ -406,6 +433,7 @@ court_lose(struct court *c, struct held *h)
 	h->own = NULL;
 	if (!o)
 		return;
+	leave_list(o);
 	part(c, o);
 	free(o);
 	books_changed(c->o.books);
