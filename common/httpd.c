@@ -197,6 +197,16 @@ on_connection(void *arg, struct MHD_Connection *connection, void **own, enum MHD
 
 /* waiting for the handler's answer */
 
+/* The answer may have come behind at_last in this turn, when all are asked whether the loop may sleep. */
+static void
+run_soon(struct httpd *h)
+{
+	if (h->again)
+		return;
+	h->again = true;
+	loop_timer(h->loop, &h->timer, clock_ms());
+}
+
 static void
 leave_waiting(struct httpd_req *r)
 {
@@ -216,7 +226,7 @@ resume(struct httpd_req *r)
 	leave_waiting(r);
 	r->suspended = false;
 	MHD_resume_connection(r->connection);
-	r->server->again = true;
+	run_soon(r->server);
 }
 
 static void

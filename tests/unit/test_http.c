@@ -275,6 +275,45 @@ a_request_may_be_answered_later(void **state)
 	assert_int_equal(w->gone, 0);
 }
 
+static bool
+answer_at_last(void *arg)
+{
+	struct world *w = arg;
+
+	if (w->held)
+		httpd_answer(w->held, 200, NULL, NULL, SPAN("at last"));
+	w->held = NULL;
+	return false;
+}
+
+static void
+too_late(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* Behind the server's own last act nothing else would wake the loop: it must not sleep with the answer in hand. */
+static void
+an_answer_at_the_end_of_a_turn_leaves_at_once(void **state)
+{
+	struct world *w = *state;
+	struct http_req r = { 0 };
+	bool slept = false;
+	struct loop_timer alarm = { .fn = too_late, .arg = &slept };
+
+	start(w, &r, "/hold");
+	turn_until(w, &w->handled, 1);
+	for (int i = 0; i < 10; i++)
+		loop_turn(w->loop, 20);
+	loop_timer(w->loop, &alarm, clock_ms() + 900);
+	loop_last(w->loop, answer_at_last, w);
+	while (!w->done && !slept)
+		loop_turn(w->loop, 1000);
+	assert_false(slept);
+	assert_string_equal(buf_cstr(&w->body), "at last");
+	loop_timer(w->loop, &alarm, 0);
+}
+
 static void
 a_peer_that_goes_away_is_noticed_while_it_waits(void **state)
 {
@@ -662,6 +701,7 @@ main(void)
 		TEST(answers_come_in_chunks_or_are_cut_off),
 		TEST(redirects_are_not_followed),
 		TEST(a_request_may_be_answered_later),
+		TEST(an_answer_at_the_end_of_a_turn_leaves_at_once),
 		TEST(a_peer_that_goes_away_is_noticed_while_it_waits),
 		TEST(a_server_ends_with_requests_waiting),
 		TEST(no_answer_is_told_from_not_sent),
