@@ -66,7 +66,9 @@ rate(struct bench *b, char **argv)
 static double
 longest_ms(struct provers *p)
 {
-	return MAX2(figures_at(&p->asked_us, 100), figures_at(&p->brought_us, 100)) / 1e3;
+	double asked = figures_at(&p->asked_us, 100), brought = figures_at(&p->brought_us, 100);
+
+	return (asked > brought ? asked : brought) / 1e3;
 }
 
 static void
