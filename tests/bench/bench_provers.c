@@ -8,7 +8,6 @@
 #include "common/coord.h"
 #include "common/clock.h"
 #include "common/diag.h"
-#include "common/num.h"
 #include "tests/bench/provers.h"
 
 enum { STEP = 64, STEPS = 16, WARM = 8, SETTLE_MS = 1000 };
@@ -17,16 +16,6 @@ struct bench {
 	struct loop	*loop;
 	unsigned	 port;
 };
-
-static uint64_t
-number(const char *text)
-{
-	uint64_t n;
-
-	if (!num_u64(span_str(text), &n))
-		die(EXIT_USAGE, "%s: not a number", text);
-	return n;
-}
 
 /* So many tasks, by those that there are: seconds. */
 static double
@@ -41,25 +30,18 @@ round_of(struct provers *p, uint64_t tasks)
 }
 
 static void
-say(const char *what, struct figures *f)
-{
-	printf("%s_p50_us %.0f\n%s_p99_us %.0f\n%s_max_us %.0f\n", what, figures_at(f, 50), what, figures_at(f, 99), what,
-	    figures_at(f, 100));
-}
-
-static void
 rate(struct bench *b, char **argv)
 {
-	struct provers p = { .loop = b->loop, .port = b->port, .n = number(argv[0]) };
-	uint64_t tasks = number(argv[1]);
+	struct provers p = { .loop = b->loop, .port = b->port, .n = operand(argv[0]) };
+	uint64_t tasks = operand(argv[1]);
 
 	provers_open(&p);
 	round_of(&p, p.n * WARM);
 	provers_forget(&p);
 	printf("tasks_per_s %.1f\n", (double)tasks / round_of(&p, tasks));
 	printf("empty_per_task %.4f\n", (double)p.empty / (double)tasks);
-	say("get_task", &p.asked_us);
-	say("submit", &p.brought_us);
+	figures_say("get_task", &p.asked_us);
+	figures_say("submit", &p.brought_us);
 	provers_close(&p);
 }
 
@@ -74,7 +56,7 @@ longest_ms(struct provers *p)
 static void
 steps(struct bench *b, char **argv)
 {
-	uint64_t tasks = number(argv[0]);
+	uint64_t tasks = operand(argv[0]);
 
 	for (size_t n = STEP; n <= STEP * STEPS; n += STEP) {
 		struct provers p = { .loop = b->loop, .port = b->port, .n = n, .first = n * STEPS };
@@ -123,8 +105,8 @@ open_idle(struct bench *b, struct crowd *c)
 static void
 idle(struct bench *b, char **argv)
 {
-	long pid = (long)number(argv[1]);
-	struct crowd c = { .n = number(argv[0]) };
+	long pid = (long)operand(argv[1]);
+	struct crowd c = { .n = operand(argv[0]) };
 	struct provers p = { .loop = b->loop, .port = b->port, .n = c.n };
 	double before = (double)process_private_kb(pid);
 
@@ -158,7 +140,7 @@ main(int argc, char **argv)
 	for (size_t i = 0; argc > 2 && i < NELEM(modes); i++) {
 		if (strcmp(argv[2], modes[i].name) != 0 || argc != 3 + modes[i].operands)
 			continue;
-		b.port = (unsigned)number(argv[1]);
+		b.port = (unsigned)operand(argv[1]);
 		b.loop = loop_new();
 		modes[i].run(&b, argv + 3);
 		loop_free(&b.loop);

@@ -13,7 +13,6 @@
 #include "common/clock.h"
 #include "common/desk.h"
 #include "common/diag.h"
-#include "common/num.h"
 #include "tests/bench/provers.h"
 
 enum { BODY_BYTES = 400, WAIT_MS = 60000, WARM_SHARE = 10 };
@@ -148,27 +147,10 @@ open_coordinator(struct walk *w)
 /* --- the rates --- */
 
 static void
-say(const char *what, struct figures *f)
-{
-	printf("%s_p50_us %.0f\n%s_p99_us %.0f\n%s_max_us %.0f\n", what, figures_at(f, 50), what, figures_at(f, 99), what,
-	    figures_at(f, 100));
-}
-
-static uint64_t
-number(const char *text)
-{
-	uint64_t n;
-
-	if (!num_u64(span_str(text), &n))
-		die(EXIT_USAGE, "%s: not a number", text);
-	return n;
-}
-
-static void
 bare(struct walk *w, char **argv)
 {
-	struct provers p = { .n = number(argv[0]) };
-	uint64_t exchanges = number(argv[1]) * 4;
+	struct provers p = { .n = operand(argv[0]) };
+	uint64_t exchanges = operand(argv[1]) * 4;
 	pid_t pid;
 
 	open_coordinator(w);
@@ -230,8 +212,8 @@ until_accepted(struct walk *w, uint64_t n)
 static void
 through(struct walk *w, char **argv)
 {
-	struct provers p = { .loop = w->loop, .n = number(argv[1]), .delay_ms = (double)number(argv[2]), .left = UINT64_MAX };
-	uint64_t tasks = number(argv[3]), warm = tasks / WARM_SHARE;
+	struct provers p = { .loop = w->loop, .n = operand(argv[1]), .delay_ms = (double)operand(argv[2]), .left = UINT64_MAX };
+	uint64_t tasks = operand(argv[3]), warm = tasks / WARM_SHARE;
 
 	open_coordinator(w);
 	write_port(argv[0], w->port);
@@ -246,9 +228,9 @@ through(struct walk *w, char **argv)
 	uint64_t from = w->accepted;
 	until_accepted(w, from + tasks);
 	printf("tasks_per_s %.1f\n", (double)(w->accepted - from) / (seconds_now() - begun));
-	say("task", &p.age_us);
-	say("proof", &w->proof_us);
-	say("again", &w->again_us);
+	figures_say("task", &p.age_us);
+	figures_say("proof", &w->proof_us);
+	figures_say("again", &w->again_us);
 	provers_close(&p);
 }
 

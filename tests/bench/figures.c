@@ -44,6 +44,13 @@ figures_free(struct figures *f)
 	*f = (struct figures){ 0 };
 }
 
+void
+figures_say(const char *what, struct figures *f)
+{
+	printf("%s_p50_us %.0f\n%s_p99_us %.0f\n%s_max_us %.0f\n", what, figures_at(f, 50), what, figures_at(f, 99), what,
+	    figures_at(f, 100));
+}
+
 uint64_t
 nanos_now(void)
 {
@@ -117,4 +124,14 @@ env_number(const char *name, uint64_t none)
 	if (!num_u64(span_str(text), &v))
 		die(EXIT_USAGE, "%s=%s: not a whole number", name, text);
 	return v;
+}
+
+uint64_t
+operand(const char *text)
+{
+	uint64_t n;
+
+	if (!num_u64(span_str(text), &n))
+		die(EXIT_USAGE, "%s: not a number", text);
+	return n;
 }
