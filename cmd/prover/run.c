@@ -376,6 +376,7 @@ open_all(struct prover *p, const struct setup *o, bool once, bool dump)
 	if (status != EXIT_DONE)
 		return status;
 	p->loop = loop_new();
+	loop_many_fds();	/* four for each process of the command */
 	if ((status = open_identities(p)) != EXIT_DONE)
 		return status;
 	open_l2(p);
