@@ -15,7 +15,7 @@
 #include "tests/unit/fake_books.h"
 #include "tests/wire/farm.h"
 
-enum { TURNS_MAX = 100000, FIRST_ATTEMPT = 1000 };
+enum { TURNS_MAX = 5000, FIRST_ATTEMPT = 1000 };
 
 struct farm {
 	struct loop	*loop;
