@@ -376,10 +376,7 @@ use_challenge(struct desk *d, const struct desk_ask *a, struct coord_login *l, c
 static bool
 same_challenge(const struct desk_ask *a, const struct coord_login *l)
 {
-	static const char scheme[] = "Bearer ";
-
-	return a->authorization && strncmp(a->authorization, scheme, sizeof scheme - 1) == 0 &&
-	    span_is(SPAN_OF(&l->challenge), a->authorization + sizeof scheme - 1);
+	return span_eq(SPAN_OF(&l->challenge), coord_bearer(a->authorization, NULL, NULL));
 }
 
 static void

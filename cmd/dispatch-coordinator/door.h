@@ -13,6 +13,8 @@
 #define DOOR_KINDNESSES(X) \
 	X(AGAIN,	"A prover that holds a task and asks for one of that type gets the same task again, with the same uuid.") \
 	X(HOLD,		"A prover is held until there is work for it, before it hears that there is none.") \
+	X(FORK,		"A prover is given only tasks of the forks that its version proves.") \
+	X(TASK_ID,	"A get_task that names a task_id is given that task or none.") \
 	X(HEIGHT,	"prover_height is not looked at.") \
 	X(TWICE,	"A proof that was taken is taken again, also when it comes late.") \
 	X(UUID,		"The uuid alone says what a proof is for: task_id and task_type are not looked at, nor is the proof's form.") \

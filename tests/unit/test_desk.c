@@ -286,6 +286,30 @@ paths_are_routed_as_gin_routes_them(void **state)
 	close_desk(&v);
 }
 
+/* HTTP takes blanks behind a header's value away; where the server does not, we do. */
+static void
+blanks_behind_a_token_are_none_of_it(void **state)
+{
+	struct visit v;
+	struct coord_login l;
+	struct coord_request r;
+
+	open_desk(&v, false);
+	begin_login(&v, &l, false);
+	coord_login_sign(&l, &v.key);
+	coord_ask_login(&r, &l);
+	char *bearer = xprintf("Bearer %s  ", buf_cstr(&l.challenge));
+	tidy(&v);
+	assert_int_equal(desk_take(&v.desk, &(struct desk_ask){ .method = "POST", .path = coord_path(COORD_LOGIN), .content_type = JSON,
+	    .authorization = bearer, .body = SPAN_OF(&r.body) }, v.now, &v.call, &v.reply), DESK_ANSWERED);
+	assert_int_equal(v.reply.text, COORD_T_OK);
+	assert_int_equal(v.desk.logins, 1);
+	free(bearer);
+	coord_request_free(&r);
+	coord_login_free(&l);
+	close_desk(&v);
+}
+
 static void
 headers_say_what_the_reply_has(void **state)
 {
@@ -655,6 +679,7 @@ main(void)
 		cmocka_unit_test(a_prover_signs_in_asks_and_brings_a_proof),
 		cmocka_unit_test(only_a_good_token_is_listened_to),
 		cmocka_unit_test(paths_are_routed_as_gin_routes_them),
+		cmocka_unit_test(blanks_behind_a_token_are_none_of_it),
 		cmocka_unit_test(headers_say_what_the_reply_has),
 		cmocka_unit_test(a_token_is_looked_for_in_header_query_and_cookie),
 		cmocka_unit_test(challenges_are_forgotten_when_they_have_expired),

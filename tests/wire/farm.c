@@ -15,7 +15,12 @@
 #include "tests/unit/fake_books.h"
 #include "tests/wire/farm.h"
 
-enum { TURNS_MAX = 5000, FIRST_ATTEMPT = 1000 };
+enum {
+	TURNS_MAX	= 5000,
+	FIRST_ATTEMPT	= 1000,
+	SHORT_HOLD_MS	= 20,
+	PATIENT_TURNS	= 10,		/* before a standing clock goes on */
+};
 
 struct farm {
 	struct loop	*loop;
@@ -23,6 +28,7 @@ struct farm {
 	struct door	*door;
 	struct books	 books;
 	uint64_t	 next;
+	bool		 clock_stands;
 	char		 dir[64];
 };
 
@@ -44,13 +50,14 @@ farm_new(const struct desk_opts *desk, uint64_t hold_ms)
 	snprintf(f->dir, sizeof f->dir, "/tmp/prova-farm-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	f->next = FIRST_ATTEMPT;
+	f->clock_stands = hold_ms == 0;
 	f->loop = loop_new();
 	f->blobs = blob_open(f->dir);
 	f->books = (struct books){ .core = f, .ops = { .act = act, .lose = lose, .answer = answer, .reset = reset },
 		.last = { [ROW_ATTEMPT] = ATTEMPT_PROVING } };
 	f->door = door_new(&(struct door_opts){ .loop = f->loop, .blobs = f->blobs, .listen = "127.0.0.1:0",
 	    .max_body = 64 << 20, .max_connections = 100, .desk = *desk, .court = { .books = &f->books, .secret = SPAN("of uuids"),
-	    .provider = "farm", .types = 1U << TYPE_CHUNK | 1U << TYPE_BATCH | 1U << TYPE_BUNDLE, .hold_ms = hold_ms,
+	    .provider = "farm", .types = 1U << TYPE_CHUNK | 1U << TYPE_BATCH | 1U << TYPE_BUNDLE, .hold_ms = hold_ms ? hold_ms : SHORT_HOLD_MS,
 	    .take_ms = 86400000, .prove_ms = 86400000 } });
 	assert_non_null(f->door);
 	court_turn(door_court(f->door));
@@ -176,6 +183,8 @@ farm_send(struct farm *f, struct span bytes, struct response *r)
 	for (int turns = 0; n != 0; turns++) {
 		assert_true(turns < TURNS_MAX);
 		push(fd, &bytes);
+		if (f->clock_stands && turns > PATIENT_TURNS && !all.n)
+			clock_freeze(clock_ms() + 1);
 		farm_turn(f);
 		while ((n = recv(fd, buf_room(&all, 65536), 65536, MSG_DONTWAIT)) > 0)
 			all.n += (size_t)n;

@@ -9,7 +9,8 @@
 
 struct farm;
 
-/* desk is borrowed; hold_ms: how long a prover waits for a task. */
+/* desk is borrowed; hold_ms: how long a prover waits for a task.  0: as long as it takes, by a clock that
+ * stands but for that. */
 struct farm *farm_new(const struct desk_opts *desk, uint64_t hold_ms) MUSTCHECK;
 void	farm_free(struct farm **);
 unsigned farm_port(const struct farm *);
