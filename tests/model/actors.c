@@ -746,7 +746,7 @@ add(struct world *w, enum proc_kind kind, const char *stage, const char *name, u
 	*p = (struct proc){ .w = w, .mortal = mortal, .kind = kind, .stage = stage, .name = name, .provider = provider, .remote = remote, .clone = clone };
 	if (!clone)
 		world_post(w, world_draw(w, 200), start_proc, p);
-	if (kind == P_COURT)
+	if (kind == P_COURT && !clone)
 		farm_begin(p);
 }
 
@@ -770,9 +770,11 @@ actors_begin(struct world *w)
 		add(w, P_DISPATCH, "dispatch-exec", "dispatch-exec.b", 1, false, false);
 	}
 	if (w->seed % 5 != 0)
-		add(w, P_COURT, "dispatch-coordinator", "dispatch-coordinator.c", 0, false, false);
+		add(w, P_COURT, "dispatch-coordinator", "dispatch-coordinator.c", 0, w->seed % 5 == 1, false);
 	if (w->seed % 5 == 1)
 		add(w, P_COURT, "dispatch-coordinator", "dispatch-coordinator.d", 0, false, false);
+	if (w->seed % 5 == 1 && !w->fixed_routes)	/* else one of the two is deaf as long as both live */
+		add(w, P_COURT, "dispatch-coordinator", "dispatch-coordinator.c", 0, true, true);
 	add(w, P_SUBMIT, "submit", "submit", 0, false, false);
 }
 

@@ -158,7 +158,7 @@ bring(struct proc *p, struct visit *v, struct event *e)
 	court_proof(p->court, v->attempt, &set, v);
 }
 
-/* a: farmer, b: serial, c: what, text: uuid, bytes: proof */
+/* a: farmer, b: serial, c: what, text: uuid, bytes: the types asked for, or the proof */
 static void
 request_arrives(struct world *w, struct event *e)
 {
@@ -169,7 +169,7 @@ request_arrives(struct world *w, struct event *e)
 	p->visits = v;
 	if (e->c == ASKS)
 		court_ask(p->court, &(struct court_want){ .key = span_str(v->f->key), .forks = SPAN("e,F"),
-		    .types = v->f->types }, v);
+		    .types = strtoull(buf_cstr(&e->bytes), NULL, 10) }, v);
 	else
 		bring(p, v, e);
 	proc_turn(p);
@@ -201,13 +201,28 @@ hang_up(struct farmer *f)
 	e->b = f->serial;
 }
 
+/* Any of the processes of its dispatcher's name that there are. */
+static struct proc *
+pick_process(struct farmer *f)
+{
+	struct world *w = f->w;
+	struct proc *found = f->at;
+	uint64_t n = 0;
+
+	for (struct proc *p = w->procs; p < w->procs + w->nprocs; p++)
+		if (p->alive && strcmp(p->name, f->at->name) == 0 && world_draw(w, ++n) == 0)
+			found = p;
+	return found;
+}
+
 static void
-send(struct farmer *f, unsigned what, const char *proof, uint64_t timeout)
+send(struct farmer *f, unsigned what, const char *body, uint64_t timeout)
 {
 	struct world *w = f->w;
 	unsigned copies = world_chance(w, 4) ? 0 : world_chance(w, 6) ? 2 : 1;
 
 	hang_up(f);
+	f->at = pick_process(f);
 	wake(f, timeout);
 	if (!f->at->alive) {
 		reply(f, f->serial, HEARS_AWAY, "", (struct span){ 0 });
@@ -219,7 +234,7 @@ send(struct farmer *f, unsigned what, const char *proof, uint64_t timeout)
 		e->b = f->serial;
 		e->c = what;
 		snprintf(e->text, sizeof e->text, "%s", f->uuid);
-		buf_puts(&e->bytes, proof);
+		buf_puts(&e->bytes, body);
 	}
 }
 
@@ -258,12 +273,17 @@ submit(struct farmer *f)
 	send(f, f->fate == FATE_FAILS ? BRINGS_FAILURE : BRINGS_PROOF, proof, world_draw(f->w, 2) ? 3000 : 15000);
 }
 
+/* For all that it can prove, or once in a while for one type only. */
 static void
 ask(struct farmer *f)
 {
+	uint64_t one = f->types & (world_draw(f->w, 2) ? 1 << TYPE_CHUNK : 1 << TYPE_BATCH);
+	char types[24];
+
+	snprintf(types, sizeof types, "%" PRIu64, one && world_chance(f->w, 15) ? one : f->types);
 	if (f->state == FARMER_RESTS)
 		f->state = FARMER_ASKS;
-	send(f, ASKS, "", ASK_TIMEOUT_MS);
+	send(f, ASKS, types, ASK_TIMEOUT_MS);
 }
 
 static void

@@ -79,7 +79,7 @@ struct seller {
 /* A prover that comes by itself. */
 struct farmer {
 	struct world	*w;
-	struct proc	*at;			/* its dispatcher */
+	struct proc	*at;			/* its dispatcher: the process that it spoke to last */
 	char		 key[8], uuid[40];	/* uuid: of the task that it has, or "" */
 	uint64_t	 types, serial;		/* serial: what it waits for */
 	unsigned	 task;
