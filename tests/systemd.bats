@@ -71,8 +71,10 @@ setup_file() {
 		[ -e "$unit" ] || unit=${units[1]}
 		assert_file_exists "$unit"
 		run -0 sed -n 's,^ExecStart=/usr/bin/,,p' "$unit"
+		door=()		# the settings' only provider has a command
+		[ "$name" != prova-dispatch-coordinator ] || door=(-O provider:demo.listen=:8390)
 		# shellcheck disable=SC2086 # a call's words
-		run -0 ${output//%i/demo} -c "$ROOT/pipelines/prova.conf" -n
+		run -0 ${output//%i/demo} -c "$ROOT/pipelines/prova.conf" "${door[@]}" -n
 	done
 }
 
