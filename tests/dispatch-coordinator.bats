@@ -83,8 +83,8 @@ ask() {	# path, curl's options
 }
 
 @test "the door is killed again and again: the same uuids go on, nothing is proved twice" {
-	devnet --chunks 12 --batches 2 --bundles 1 --collection 120
-	SLOTS=2 front "hold = 1s"
+	devnet --chunks 10 --batches 0 --bundles 0 --collection 120
+	SLOTS=2 front "hold = 300ms"
 	export QUEUE_PROVER_SECONDS=0.3
 	PROVER=$ROOT/pipelines/plugins/queue-prover behind
 	for _ in 1 2 3 4; do
@@ -94,13 +94,13 @@ ask() {	# path, curl's options
 		start front dispatch-coordinator.farm
 	done
 	wait_for -s 60 all_verified
-	assert_equal "$(wc -l <orders)" 15
+	assert_equal "$(wc -l <orders)" 10
 	check_books front behind
 }
 
 @test "the ledger is away while proofs come in: 503, and all arrive" {
 	devnet --chunks 6 --batches 0 --bundles 0 --collection 120
-	front "hold = 1s"
+	front "hold = 300ms"
 	behind
 	wait_for test -s orders
 	stop front-ledger KILL || :
