@@ -272,16 +272,21 @@ end_wishes(struct core *c)
 
 /* ---- adoption ---- */
 
+/* The worker of this identity that has no task; one that does not poll is made where there is none. */
+static struct worker *
+worker_of(struct core *c, uint32_t identity)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->workers[i]->identity == identity && !c->workers[i]->has)
+			return c->workers[i];
+	return add_worker(c, identity);
+}
+
 size_t
 core_adopt(struct core *c, struct record *r)
 {
-	struct worker *w = NULL;
+	struct worker *w = worker_of(c, r->identity);
 
-	for (size_t i = 0; i < c->n && !w; i++)
-		if (c->workers[i]->identity == r->identity && !c->workers[i]->has)
-			w = c->workers[i];
-	if (!w)
-		w = add_worker(c, r->identity);
 	w->rec = *r;
 	*r = (struct record){ 0 };
 	w->has = w->rec.found = true;
@@ -297,14 +302,7 @@ core_adopt(struct core *c, struct record *r)
 void
 core_leave(struct core *c, uint32_t identity)
 {
-	struct worker *w = NULL;
-
-	for (size_t i = 0; i < c->n && !w; i++)
-		if (c->workers[i]->identity == identity && !c->workers[i]->has)
-			w = c->workers[i];
-	if (!w)
-		w = add_worker(c, identity);
-	w->left = true;
+	worker_of(c, identity)->left = true;
 }
 
 bool
