@@ -167,9 +167,16 @@ bench: $(BINS) $(BENCHES)
 $(B)/tests/lint/tables: $(B)/tests/lint/tables.o $(B)/cmd/ledger/moves.o $(B)/libcommon.a
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# what tests need beside curl
+TOOLS := $(patsubst tests/tools/%.c,$(B)/tests/tools/%,$(wildcard tests/tools/*.c))
+$(TOOLS): $(B)/tests/tools/%: $(B)/tests/tools/%.o $(B)/libcommon.a
+	@echo "  LINK $(@F)"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 units: $(UNITS)
 replays: $(REPLAYS)
 wires: $(WIRES)
+tools: $(TOOLS)
 tables: $(B)/tests/lint/tables
 
 check: $(UNITS) check-replay
@@ -216,4 +223,4 @@ uninstall:
 clean:
 	rm -rf build
 
-.PHONY: bench model model-mutants all units replays wires tables check check-replay fuzz where install uninstall clean
+.PHONY: bench model model-mutants all units replays wires tools tables check check-replay fuzz where install uninstall clean

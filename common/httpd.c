@@ -21,7 +21,7 @@ enum {
 	PIECE_BYTES		= 16384,
 	CONNECTIONS		= 1000,		/* where opts says nothing */
 	SPARE_CONNECTIONS	= 64,		/* accepted above that, before others have given way */
-	SLOW_MS			= 10000,	/* a body that takes longer may have to give way */
+	SLOW_PART		= 12,		/* a body that has taken this part of its time may have to give way */
 };
 
 /* What a connection is at. */
@@ -140,6 +140,34 @@ shut(struct connection *c)
 	change_phase(c, PHASE_ENDING);
 }
 
+/* From which age connections of a phase may end for others; UINT64_MAX: never. */
+static uint64_t
+spare_ms(const struct httpd *h, enum phase phase)
+{
+	if (phase == PHASE_HEAD || phase == PHASE_NEXT)
+		return 0;
+	return phase == PHASE_HANDLED || !h->opts.body_s ? UINT64_MAX : h->opts.body_s * UINT64_C(1000) / SLOW_PART;
+}
+
+/* There are too many: the oldest of those that bring nothing end, or else of those that are slow. */
+static void
+make_room(struct httpd *h, size_t room)
+{
+	uint64_t now = clock_ms(), next = UINT64_MAX;
+
+	for (enum phase p = 0; p < PHASE_ENDING; p++) {
+		uint64_t spare = spare_ms(h, p);
+		struct connection *c;
+		while ((c = h->phases[p].first) && spare != UINT64_MAX && now - c->since_ms >= spare &&
+		    h->nconnections + room > h->opts.max_connections)
+			shut(c);
+		if (c && spare != UINT64_MAX)
+			next = MIN2(next, c->since_ms + spare);
+	}
+	if (h->nconnections + room > h->opts.max_connections)
+		sweep_by(h, next);
+}
+
 /* End those whose time is over. */
 static void
 on_sweep(void *arg)
@@ -148,6 +176,7 @@ on_sweep(void *arg)
 	uint64_t now = clock_ms(), next = UINT64_MAX;
 	struct connection *c;
 
+	make_room(h, 0);
 	for (enum phase p = 0; p < PHASE_ENDING; p++) {
 		uint64_t limit = limit_ms(h, p);
 		while ((c = h->phases[p].first) && limit != UINT64_MAX && now - c->since_ms >= limit)
@@ -158,23 +187,6 @@ on_sweep(void *arg)
 	sweep_by(h, next);
 }
 
-/* There are too many: the oldest of those that bring nothing ends, or else of those that are slow. */
-static void
-make_room(struct httpd *h)
-{
-	static const struct { enum phase phase; uint64_t age_ms; } spare[] = {
-		{ PHASE_HEAD, 0 }, { PHASE_NEXT, 0 }, { PHASE_BODY, SLOW_MS }, { PHASE_ANSWER, SLOW_MS },
-	};
-
-	for (size_t i = 0; i < NELEM(spare); i++) {
-		struct connection *c = h->phases[spare[i].phase].first;
-		if (c && clock_ms() - c->since_ms >= spare[i].age_ms) {
-			shut(c);
-			return;
-		}
-	}
-}
-
 static void
 on_connection(void *arg, struct MHD_Connection *connection, void **own, enum MHD_ConnectionNotificationCode what)
 {
@@ -182,8 +194,7 @@ on_connection(void *arg, struct MHD_Connection *connection, void **own, enum MHD
 	struct connection *c = *own;
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		if (h->nconnections >= h->opts.max_connections)
-			make_room(h);
+		make_room(h, 1);
 		c = *own = xzalloc(sizeof *c);
 		c->server = h;
 		c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;

@@ -666,6 +666,24 @@ half_open_connections_give_way(void **state)
 	loop_turn(w->loop, 50);
 }
 
+/* More than are accepted beyond the limit; they go before their time is over. */
+static void
+slow_bodies_give_way(void **state)
+{
+	struct world *w = *state;
+	int fds[100];
+
+	serve_anew(w, (struct httpd_opts){ .max_connections = 4, .body_s = 6 });
+	for (size_t i = 0; i < NELEM(fds); i++)
+		fds[i] = dial(w, "POST /echo HTTP/1.1\r\nContent-Length: 1000\r\n\r\n");
+	fetch(w, (struct http_req){ .body = SPAN("ok") }, "/echo");
+	assert_int_equal(w->status, 200);
+	assert_true(is_closed(fds[0]));
+	for (size_t i = 0; i < NELEM(fds); i++)
+		close(fds[i]);
+	loop_turn(w->loop, 50);
+}
+
 static bool
 is_worth(void *arg, struct httpd_req *r)
 {
@@ -717,6 +735,7 @@ main(void)
 		TEST(slowness_is_bounded_whatever_is_sent_in_between),
 		TEST(an_answer_that_is_not_taken_ends),
 		TEST(half_open_connections_give_way),
+		TEST(slow_bodies_give_way),
 		TEST(what_is_not_worth_reading_is_drained),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
