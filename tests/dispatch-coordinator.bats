@@ -2,46 +2,7 @@
 # it signs in, polls and submits as it would at any Coordinator.
 # shellcheck disable=SC2004,SC2034,SC2153,SC2154 # variables of helper and bats (PIDS has names)
 load helper
-
-# devnet OPTION...: COORDINATOR_URL and L2_URL are those of a new one
-devnet() {
-	spawn devnet prova-devnet --listen 127.0.0.1:0 --l2-listen 127.0.0.1:0 --ports devnet.ports --cron 0.05 "$@"
-	wait_for test -s devnet.ports
-	# shellcheck disable=SC1091
-	. ./devnet.ports
-	COORDINATOR_URL=http://127.0.0.1:$COORDINATOR L2_URL=http://127.0.0.1:$L2
-}
-
-stats() { curl -s "http://127.0.0.1:$COORDINATOR/devnet/stats" | jq -r "$1"; }
-all_verified() { [ "$(stats '[.chunks, .batches, .bundles] | all(.total == .verified)')" = true ]; }
-port_of() { sed -n 's/.* event=listening port=//p' "$1.err" | tail -n 1; }
-store() { sqlite3 -readonly -cmd '.timeout 5000' "$1/state/ledger/prova.db" "$2"; }
-
-# start DIR INSTANCE...: stages of the pipeline in DIR, each a process
-start() {
-	local dir=$1 name key
-	shift
-	for name; do
-		key=$dir-$name
-		if [ "$name" = ledger ]; then
-			(cd "$dir" && exec prova-ledger -c prova.conf) >>"$key.out" 2>>"$key.err" </dev/null 3>&- &
-		else
-			(cd "$dir" && exec "prova-${name%%.*}" -c prova.conf -I "$name") >>"$key.out" 2>>"$key.err" </dev/null 3>&- &
-		fi
-		PIDS[$key]=$!
-	done
-}
-
-# front [SETTING]: the first pipeline, in front/, whose provider is whoever comes to farm; PORT is farm's
-front() {
-	mkdir front
-	(cd front && run_dir && sed -i -e 's/^\[provider one\]/[provider farm]/' \
-		-e "s|^command = .*|listen = 127.0.0.1:${PORT:-0}\n${1:-}|" prova.conf)
-	start front ledger task-fetch trace-build allocate dispatch-coordinator.farm submit
-	wait_for grep -q event=listening front-dispatch-coordinator.farm.err
-	PORT=$(port_of front-dispatch-coordinator.farm)
-	FRONT_URL=http://127.0.0.1:$PORT
-}
+load door
 
 # behind: the second one, in behind/, whose Coordinator is the first; its provers say what they did in orders
 behind() {
@@ -51,20 +12,6 @@ behind() {
 	# a get_task that was cut off is not asked again before its time is over
 	(cd behind && COORDINATOR_URL=$FRONT_URL run_dir && sed -i 's/^identities = .*/&\ntimeout = 3s/' prova.conf)
 	start behind ledger task-fetch trace-build allocate dispatch-exec.one submit
-}
-
-check_books() {
-	for dir; do
-		run -0 env -C "$dir" prova-ledger -c prova.conf -C
-		run -0 jq -r .ok <<<"$output"
-		assert_output true
-	done
-}
-
-ask() {	# path, curl's options
-	local path=$1
-	shift
-	curl -s "$@" "$FRONT_URL/coordinator/v1/$path"
 }
 
 @test "provers at the door: every task of a Coordinator comes back proved, under an uuid of our own" {

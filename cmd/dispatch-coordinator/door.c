@@ -269,7 +269,8 @@ on_gone(void *arg, struct httpd_req *r)
 
 	if (!q)
 		return;
-	court_gone(q->door->court, SPAN_OF(&q->key), q);
+	if (q->door->court)
+		court_gone(q->door->court, SPAN_OF(&q->key), q);
 	httpd_set(r, NULL);
 	free_request(q);
 }
@@ -338,8 +339,8 @@ door_free(struct door **dp)
 		return;
 	loop_last_forget(d->loop, at_last, d);
 	loop_timer(d->loop, &d->timer, 0);
+	court_free(&d->court);		/* first: its books are gone already, and requests that end now would change them */
 	httpd_free(&d->httpd);
-	court_free(&d->court);
 	desk_free(&d->desk);
 	free(d);
 }
