@@ -35,7 +35,7 @@ start() {
 # CHAIN is what its chain says besides, MORE are other sections.
 front() {
 	mkdir front
-	(cd front && run_dir && sed -i -e 's/^\[provider one\]/[provider farm]/' -e "s|^verify = none|${CHAIN:-&}|" \
+	(cd front && run_dir && sed -i -e 's/^\[provider one\]/[provider farm]/' -e "s~^verify = none~${CHAIN:-&}~" \
 		-e "s|^command = .*|listen = 127.0.0.1:${PORT:-0}\n${1:-}|" prova.conf && printf '%s\n' "${MORE:-}" >>prova.conf)
 	start front ledger task-fetch trace-build allocate dispatch-coordinator.farm submit
 	wait_for grep -q event=listening front-dispatch-coordinator.farm.err

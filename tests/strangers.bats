@@ -5,14 +5,15 @@ load helper
 load door
 
 DOOR=front-dispatch-coordinator.farm
-stranger() { "$PROVA_BUILD/tests/tools/stranger" "$@"; }
+STRANGER=$PROVA_BUILD/tests/tools/stranger
+stranger() { "$STRANGER" "$@"; }
 
 # open_door [SETTING]: with an honest prover that has work for a while
 open_door() {
 	devnet --chunks 2000 --batches 0 --bundles 0 --collection 600
-	front "hold = 1s\\n${1:-}"
+	front "hold = 1s\\nahead = 4\\n${1:-}"
 	prover honest -O mock_delay=50ms -O workers=2
-	wait_for has_events honest submitted 2
+	wait_for has_events honest submitted 1
 	DOOR_FDS=$(descriptors) DOOR_KB=$(memory)
 }
 descriptors() { find "/proc/${PIDS[$DOOR]}/fd" -mindepth 1 | wc -l; }
@@ -59,10 +60,10 @@ get() {
 }
 submit_file() { stranger proof "$1" "$2" "$3" >"$4"; }
 verdict() { jq -c '[.errcode, .errmsg]' <<<"$1"; }
-# attempt_of TASK: what became of the attempts, oldest first
-attempts_of() { store front "SELECT a.provider, a.state, coalesce(a.owed, 0) FROM attempt a JOIN job j USING (work) WHERE j.task = '$1' ORDER BY a.id"; }
+# attempts_of TASK: what became of them, the oldest first
+attempts_of() { store front "SELECT a.provider, a.state, coalesce(a.owed, 0) FROM attempt a JOIN work w ON w.id = a.work WHERE w.task = '$1' ORDER BY a.id"; }
 
-@test "logins: bad signature, other key, unknown key, NUL in the name, used, foreign and unreadable challenges" {
+@test "logins and tokens: bad signature, other or unknown key, NUL in the name; used, foreign, old, cut, none" {
 	devnet --chunks 0 --batches 0 --bundles 0
 	prover early
 	wait_for grep -q event=started early.err
@@ -81,7 +82,7 @@ attempts_of() { store front "SELECT a.provider, a.state, coalesce(a.owed, 0) FRO
 	run -0 verdict "$(sign_in "$(stranger sign 3 "$(challenge)")")"
 	assert_output "${bad}public key $(stranger key 3) is not admitted\"]"
 	run -0 verdict "$(sign_in "$(stranger sign 1 "$(challenge)" name)")"
-	assert_output "${bad}prover name has a NUL inside\"]"
+	assert_output "${bad}prover name has a nul inside\"]"
 
 	# one challenge: a login, the same again, and another's
 	once=$(challenge)
@@ -89,7 +90,7 @@ attempts_of() { store front "SELECT a.provider, a.state, coalesce(a.owed, 0) FRO
 	assert_equal "$(jq .errcode <<<"$first")" 0
 	assert_equal "$(sign_in "$(stranger sign 1 "$once")")" "$first"
 	run -0 verdict "$(sign_in "$(stranger sign 2 "$once")")"
-	assert_output "[50000,\"login insert challenge string failure:the challenge string:$once have been used\"]"
+	assert_output "[50000,\"login insert challenge string failure:the challenge string:${once,,} have been used\"]"
 
 	# a challenge that another has made, one that is over, and none
 	run -0 verdict "$(sign_in "$(stranger sign 1 "$(stranger token secret 1 60)")")"
@@ -100,11 +101,8 @@ attempts_of() { store front "SELECT a.provider, a.state, coalesce(a.owed, 0) FRO
 	assert_output '[50000,"token contains an invalid number of segments"]'
 	run -0 verdict "$(call "$(challenge)" login "$(stranger sign 1 "$once")")"
 	assert_output '[50000,"check challenge failure for the not equal challenge string"]'
-	closed
-}
 
-@test "tokens: of another secret, expired, cut, a challenge, none: each sends its prover to log in" {
-	open_door
+	# get_task and submit_proof: a token of another secret, over, cut, a challenge, none
 	secret=front/state/dispatch-coordinator.farm/secret
 	good=$(stranger token $secret 1 600)
 	for path in get_task submit_proof; do
@@ -171,15 +169,14 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 		assert_output '[50001,"token is expired"]'
 	done
 	wait "${jobs[@]}"
-	served
 	closed 65536
 }
 
 @test "slow and half-open connections: hundreds of each, and others are served" {
 	open_door "connections = 40"
-	spawn silent stranger hold "$PORT" 300 60 ''
-	spawn heads stranger hold "$PORT" 300 60 $'GET /coordinator/v1/challenge HTTP/1.1\r\nX-Slow: '
-	spawn bodies stranger hold "$PORT" 30 60 $'POST /coordinator/v1/login HTTP/1.1\r\nContent-Length: 100000\r\n\r\n{'
+	spawn silent "$STRANGER" hold "$PORT" 300 60 ''
+	spawn heads "$STRANGER" hold "$PORT" 300 60 $'GET /coordinator/v1/challenge HTTP/1.1\r\nX-Slow: '
+	spawn bodies "$STRANGER" hold "$PORT" 30 60 $'POST /coordinator/v1/login HTTP/1.1\r\nContent-Length: 100000\r\n\r\n{'
 	for name in silent heads bodies; do wait_for grep -q open $name.out; done
 	served
 	assert_equal "$(curl -s -o answer -w '%{http_code}' "$FRONT_URL/coordinator/v1/challenge")" 200
@@ -190,7 +187,7 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 
 @test "a burst of 10,000 logins: all are answered, and others meanwhile" {
 	open_door
-	spawn burst stranger burst "$PORT" 10000 64
+	spawn burst "$STRANGER" burst "$PORT" 10000 64
 	served
 	wait_for -s 60 grep -q tokens burst.out
 	assert_equal "$(<burst.out)" "10000 tokens, 0 refused, 0 unanswered"
@@ -202,18 +199,18 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 	for text in $'\0\0\0\0' 'GET' $'GET / HTTP/9.9\r\n\r\n' $'\r\n\r\n\r\n' $'POST /coordinator/v1/login HTTP/1.1\r\nContent-Length: -1\r\n\r\n' \
 		$'POST /coordinator/v1/login HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n' $'GET /%00%ff HTTP/1.1\r\nHost\r\n\r\n' \
 		$'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' "GET /$(printf '%020000d' 0) HTTP/1.1"; do
-		stranger say "$PORT" 1 <<<"$text" >answer
+		stranger say "$PORT" 300 <<<"$text" >answer
 		! grep -q '^HTTP/1.1 [02]' answer
 	done
-	head -c 1000000 /dev/urandom | stranger say "$PORT" 1 >answer
-	printf 'GET /\0/coordinator HTTP/1.1\r\n\0: \0\r\n\r\n' | stranger say "$PORT" 1 >answer
+	head -c 1000000 /dev/urandom | stranger say "$PORT" 300 >answer
+	printf 'GET /\0/coordinator HTTP/1.1\r\n\0: \0\r\n\r\n' | stranger say "$PORT" 300 >answer
 
 	# five at once on one connection: five answers
-	for _ in {1..5}; do printf 'GET /coordinator/v1/challenge HTTP/1.1\r\nHost: x\r\n\r\n'; done | stranger say "$PORT" 1 >answer
-	assert_equal "$(grep -ac '^HTTP/1.1 200' answer)" 5
+	for _ in {1..5}; do printf 'GET /coordinator/v1/challenge HTTP/1.1\r\nHost: x\r\n\r\n'; done | stranger say "$PORT" 300 >answer
+	assert_equal "$(grep -ao 'HTTP/1.1 200' answer | wc -l)" 5
 	assert_equal "$(grep -ao '"token":"[^"]*"' answer | sort -u | wc -l)" 5
 	# HTTP/1.0, and a login in chunks
-	printf 'GET /coordinator/v1/challenge HTTP/1.0\r\n\r\n' | stranger say "$PORT" 5 >answer
+	printf 'GET /coordinator/v1/challenge HTTP/1.0\r\n\r\n' | stranger say "$PORT" 5000 >answer
 	assert_equal "$(grep -ac '"errcode":0' answer)" 1
 	run -0 ask login -H 'Transfer-Encoding: chunked' -H 'Content-Type: application/json' -H "Authorization: Bearer ${c:=$(challenge)}" \
 		-d "$(stranger sign 1 "$c")"
@@ -228,7 +225,7 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 	submit_file "$UUID" "$TASK" 20000000 large
 	spawn half call "$mine" submit_proof @large --limit-rate 5M
 	sleep 1
-	run -0 stop "$DOOR"
+	stop "$DOOR"
 	wait "${PIDS[half]}" || :
 	unset 'PIDS[half]'
 	refute [ -s half.out ]

@@ -3,11 +3,12 @@
  *	stranger key INDEX                      the public key of one of our identities
  *	stranger sign INDEX CHALLENGE [WRONG]   the body of its login; WRONG is signature, name or other
  *	                                        (another's key beside our signature)
- *	stranger token FILE INDEX SECONDS       a token of its login, signed with the secret in FILE (made if need be), good for so long
+ *	stranger token FILE WHO SECONDS         a token of its login (WHO: an index, or a public key), signed with the secret
+ *	                                        in FILE, which is made if need be, good for so long
  *	stranger proof UUID TASK BYTES          the body of a submit_proof, with a proof of so many bytes
  *	stranger burst PORT COUNT CONNECTIONS   so many logins, each as another identity; counts the answers
  *	stranger hold PORT COUNT SECONDS TEXT   so many connections that send TEXT, then a byte now and then
- *	stranger say PORT SECONDS               standard input to it, and its answer until silence or the end */
+ *	stranger say PORT MILLISECONDS          standard input to it, and its answer until so long a silence or the end */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -119,7 +120,6 @@ cmd_sign(char **arg)
 static int
 cmd_token(char **arg)
 {
-	struct ecsig_key k = key_of(arg[1]);
 	struct coord_claims claims = { 0 };
 	struct buf json = { 0 }, token = { 0 };
 	uint8_t secret[32];
@@ -129,7 +129,12 @@ cmd_token(char **arg)
 		die(EXIT_USAGE, "%s", why);
 	claims.orig_iat_s = clock_wall_ms() / 1000 - 3600;
 	claims.exp_s = clock_wall_ms() / 1000 + (uint64_t)strtoll(arg[2], NULL, 10);
-	coord_key_text(&k, &claims.public_key);
+	if (strlen(arg[1]) == 2 * ECSIG_PUBLIC_BYTES) {
+		buf_puts(&claims.public_key, arg[1]);
+	} else {
+		struct ecsig_key k = key_of(arg[1]);
+		coord_key_text(&k, &claims.public_key);
+	}
 	buf_puts(&claims.name, "stran");
 	buf_puts(&claims.version, VERSION);
 	buf_puts(&claims.fork, "");
@@ -325,7 +330,7 @@ static int
 cmd_say(char **arg)
 {
 	static char piece[65536];
-	int fd = dial(arg[0]), patience = (int)number(arg[1]) * 1000;
+	int fd = dial(arg[0]), patience = (int)number(arg[1]);
 	ssize_t n = 0, sent = 0;
 
 	while (sent >= 0 && (n = read(0, piece, sizeof piece)) > 0)
