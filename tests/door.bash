@@ -1,6 +1,6 @@
 # door.bash - a devnet, and a pipeline in front/ to whose provider farm provers come:  load helper; load door
 # shellcheck shell=bash
-# shellcheck disable=SC2034,SC2153,SC2154 # variables of helper and bats (PIDS has names)
+# shellcheck disable=SC2004,SC2034,SC2153,SC2154 # variables of helper and bats (PIDS has names)
 
 # devnet OPTION...: COORDINATOR_URL and L2_URL are those of a new one
 devnet() {
