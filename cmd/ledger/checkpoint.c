@@ -11,6 +11,7 @@
 #include "common/diag.h"
 
 enum { EVERY_MS = 50, NEARLY_FRAMES = 400, NEVER_SEEN = -1 };
+enum { WORTH_A_WORD = 20 };	/* failures in a row: the store that is being opened refuses us, too */
 
 struct checkpoint {
 	struct sql	*own;		/* the thread's connection */
@@ -21,7 +22,7 @@ struct checkpoint {
 	pthread_mutex_t	 lock;
 	pthread_cond_t	 wake;
 	bool		 stopping;	/* under lock */
-	bool		 in_trouble;	/* said once */
+	unsigned	 failed;	/* in a row */
 	_Atomic bool	 due;
 	_Atomic uint64_t wal_bytes, restarts;
 };
@@ -44,12 +45,11 @@ look(struct checkpoint *c)
 	if (now == c->seen || atomic_load(&c->due))
 		return;
 	if (sql_checkpoint(c->own, &frames, &copied) != SQL_DONE) {
-		if (!c->in_trouble)
+		if (++c->failed == WORTH_A_WORD)
 			diag(DIAG_WARN, "checkpoint-trouble", "code=%s why=\"%s\"", code_word(CODE_DISK), sql_why(c->own));
-		c->in_trouble = true;
 		return;
 	}
-	c->in_trouble = false;
+	c->failed = 0;
 	if (copied == frames)
 		c->seen = now;
 	if (frames > c->long_frames && frames - copied < NEARLY_FRAMES)
