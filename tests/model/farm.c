@@ -20,12 +20,22 @@ struct visit {
 
 static void wakes(struct world *, struct event *);
 
+/* It has nothing any more that the end has to wait for. */
+static void
+be_in_time(struct farmer *f)
+{
+	f->w->nlate -= f->late;
+	f->late = false;
+}
+
 /* Later; whatever is under way meanwhile is not waited for after that. */
 static void
 wake(struct farmer *f, uint64_t delay)
 {
 	struct event *e = world_post(f->w, delay, wakes, NULL);
 
+	if (f->state == FARMER_RESTS)
+		be_in_time(f);
 	e->a = (uint64_t)(f - f->w->farmers);
 	e->b = ++f->serial;
 }
@@ -40,6 +50,12 @@ take_task(struct farmer *f, struct event *e)
 	span_cstr(span_str(e->text), f->uuid, sizeof f->uuid);
 	f->task = (unsigned)strtoul(buf_cstr(&e->bytes) + 1, NULL, 10);
 	f->state = FARMER_PROVES;
+	if (f->w->seed % 8 == 4 && !f->late && world_chance(f->w, 15)) {
+		f->w->nlate++;
+		f->late = true;
+		wake(f, 200000 + world_draw(f->w, 200000));
+		return;
+	}
 	wake(f, world_chance(f->w, 6) ? 10000 + world_draw(f->w, 15000) : world_draw(f->w, 6000));
 }
 
@@ -298,7 +314,7 @@ crash(struct farmer *f)
 	f->state = f->uuid[0] ? FARMER_PROVES : FARMER_RESTS;
 	f->serial++;
 	world_say(w, "%s crashes%s", f->key, forgets ? ", and forgets" : "");
-	if (f->mortal && world_draw(w, 6) == 0)
+	if (f->mortal && !f->late && world_draw(w, 6) == 0)
 		world_say(w, "%s is gone for ever", f->key);
 	else
 		wake(f, 100 + world_draw(w, world_draw(w, 4) ? 2000 : 12000));

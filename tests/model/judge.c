@@ -321,7 +321,7 @@ judge_is_over(struct world *w)
 		if (!w->tasks[t].verified)
 			return false;
 	disk_read(w->disk, &reader);
-	return w->core && s.open_rows == 0 && s.holding == 0;
+	return w->core && s.open_rows == 0 && s.holding == 0 && w->nlate == 0;
 }
 
 static const char *
@@ -330,7 +330,7 @@ first_stuck(struct world *w)
 	for (unsigned t = 0; t < TASKS; t++)
 		if (!w->tasks[t].verified)
 			return "a task";
-	return "a row";
+	return w->nlate ? "a late proof" : "a row";
 }
 
 static void

@@ -83,7 +83,7 @@ struct farmer {
 	char		 key[8], uuid[40];	/* uuid: of the task that it has, or "" */
 	uint64_t	 types, serial;		/* serial: what it waits for */
 	unsigned	 task;
-	bool		 mortal;
+	bool		 mortal, late;		/* late: brings its proof when all the rest is over */
 	enum { FARMER_RESTS, FARMER_ASKS, FARMER_PROVES, FARMER_SUBMITS } state;
 	enum { FATE_OPEN, FATE_GOOD, FATE_FAILS, FATE_LIES } fate;	/* of its task, once it was proved */
 };
@@ -132,7 +132,7 @@ struct world {
 	struct seller	 providers[2];
 	unsigned	 failures_left, lies_left, farm_lies;
 	struct farmer	 farmers[FARMERS_MAX];
-	size_t		 nfarmers;
+	size_t		 nfarmers, nlate;
 	struct gift	 gifts[GIFTS_MAX];
 	size_t		 ngifts;
 	/* what the judge needs */
