@@ -181,6 +181,8 @@ enter_list(struct order *o, struct orders *in)
 {
 	struct order *older = in->last;
 
+	if (o->in == in)
+		return;
 	leave_list(o);
 	while (older && older->held->row->id > o->held->row->id)
 		older = older->older;
