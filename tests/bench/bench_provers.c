@@ -58,6 +58,11 @@ steps(struct bench *b, char **argv)
 {
 	uint64_t tasks = operand(argv[0]);
 
+	struct provers warm = { .loop = b->loop, .port = b->port, .n = STEP };
+
+	provers_open(&warm);
+	round_of(&warm, warm.n * WARM);
+	provers_close(&warm);
 	for (size_t n = STEP; n <= STEP * STEPS; n += STEP) {
 		struct provers p = { .loop = b->loop, .port = b->port, .n = n, .first = n * STEPS };
 		provers_open(&p);
