@@ -94,6 +94,6 @@ through() {
 }
 
 @test "a little of everything" {
-	COLLECTION=5 through --seed 9 --fault all:delay=0.1:0.3 --fault all:drop:0.08 --fault all:lost:0.08 --fault all:half:0.08 \
-		--fault all:status:0.08 --fault all:garbage:0.08 --fault all:expired:0.1 --fault all:internal:0.1 --fault l2:wrong-block:0.1
+	COLLECTION=5 through --seed 9 --fault all:delay=0.1:0.3 --fault all:drop:0.04 --fault all:lost:0.03 --fault all:half:0.03 \
+		--fault all:status:0.04 --fault all:garbage:0.04 --fault all:expired:0.1 --fault all:internal:0.1 --fault l2:wrong-block:0.1
 }

@@ -368,6 +368,12 @@ set_clock(const struct json *line)
 	buf_free(&number);
 }
 
+static bool
+says(struct span text, const char *words)
+{
+	return text.n && memmem(text.p, text.n, words, strlen(words));
+}
+
 /* What must be there before the request; the body gets our uuid. */
 static uint64_t
 prepare(struct replay *all, const char *key, const struct json *line, struct buf *body)
@@ -385,9 +391,9 @@ prepare(struct replay *all, const char *key, const struct json *line, struct buf
 		free_key(all, key);
 		attempt = farm_offer(all->farm, type_of(data), json_str(data, "task_id"),
 		    fork_to_offer(all, json_str(data, "hard_fork_name")), json_str(data, "task_data"));
-	} else if (span_is(path, coord_path(COORD_GET_TASK)) && memmem(said.p, said.n, "get empty", 9)) {
+	} else if (span_is(path, coord_path(COORD_GET_TASK)) && says(said, "get empty")) {
 		free_key(all, key);
-	} else if (span_is(path, coord_path(COORD_SUBMIT)) && uuid.n == 36 && !memmem(said.p, said.n, "get none prover task", 20)) {
+	} else if (span_is(path, coord_path(COORD_SUBMIT)) && uuid.n == 36 && !says(said, "get none prover task")) {
 		if (known(all, key, uuid) == SIZE_MAX)
 			fetch(all, key, uuid, request, asked);
 		size_t i = known(all, key, uuid);

@@ -1027,9 +1027,9 @@ run_row(void **state)
 	coord_identity(seed, r->test == blocked ? BLOCKED_KEY : ++identities, &v.key);
 	coord_key_text(&v.key, &key);
 	snprintf(v.key_text, sizeof v.key_text, "%s", buf_cstr(&key));
+	buf_free(&key);
 	server_work(v.server, 1);
 	r->test(&v, r);
-	buf_free(&key);
 	buf_free(&v.challenge);
 	buf_free(&v.token);
 	coord_task_free(&v.task);
