@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "common/num.h"
 #include "tests/wire/recording.h"
 
 static void
@@ -42,6 +43,42 @@ recording_each(const char *name, void (*fn)(void *, const struct json *), void *
 	buf_free(&file);
 	free(path);
 	return true;
+}
+
+uint64_t
+recording_at_ms(const struct json *line)
+{
+	struct buf number = { 0 };
+
+	json_put(&number, json_get(line, "at"));
+	uint64_t ms = (uint64_t)(strtod(buf_cstr(&number), NULL) * 1000);
+	buf_free(&number);
+	return ms;
+}
+
+struct span
+recording_header(const struct json *message, const char *name)
+{
+	const struct json *headers = json_get(message, "headers");
+
+	for (size_t i = 0; i < json_size(headers); i++) {
+		struct span key = json_text(json_at(json_at(headers, i), 0));
+		if (key.n == strlen(name) && strncasecmp((const char *)key.p, name, key.n) == 0)
+			return json_text(json_at(json_at(headers, i), 1));
+	}
+	return (struct span){ 0 };
+}
+
+/* Bytes that are not UTF-8 were recorded in base64. */
+void
+recording_body(const struct json *request, struct buf *out)
+{
+	struct span text = json_str(request, "body"), bytes = json_str(json_get(request, "body"), "base64");
+
+	if (bytes.p)
+		assert_true(num_base64(bytes, out));
+	else
+		buf_put(out, text.p, text.n);
 }
 
 static bool

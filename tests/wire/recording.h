@@ -12,6 +12,12 @@ struct left_out {
 
 /* Call fn for each line of a file below PROVA_FIXTURES; false: that is not set. */
 bool	recording_each(const char *path, void (*fn)(void *arg, const struct json *line), void *arg) MUSTCHECK;
+/* Of a Coordinator's recorded exchange: when its request was sent (wall clock), a header of request or response (p NULL:
+ * absent), a request's body. */
+uint64_t recording_at_ms(const struct json *line);
+struct span recording_header(const struct json *message, const char *name);
+void	recording_body(const struct json *request, struct buf *out);
+
 /* Is it in the table?  Counts there. */
 bool	recording_left_out(struct left_out *, size_t n, struct span name);
 /* Print the table; fails the test when an entry was not met. */

@@ -1,4 +1,4 @@
-/* test_replay_prover.c - exchanges of a real Coordinator: our prover's side sends the same requests, and understands
+/* wire_replay_prover.c - exchanges of a real Coordinator: our prover's side sends the same requests, and understands
  * the answers.
  *
  * Reads coordinator/v4.4.70.jsonl of PROVA_FIXTURES, and is skipped without.  A recorded request is made again by our
@@ -14,17 +14,12 @@
 #include <cmocka.h>
 
 #include "common/coord.h"
-#include "common/json.h"
 #include "common/map.h"
-#include "common/num.h"
+#include "tests/wire/recording.h"
 
 enum { LINE_BYTES = 64 << 20 };
 
-/* A name, or the beginning of several; each is met at least once. */
-static struct {
-	const char	*name, *why;
-	size_t		 met;
-} left_out[] = {
+static struct left_out left_out[] = {
 	{ "route.", "other methods, paths, queries", 0 },
 	{ "challenge.method-", "other methods, paths, queries", 0 },
 	{ "challenge.query-", "other methods, paths, queries", 0 },
@@ -103,46 +98,7 @@ struct replay {
 	size_t		 logins, asks, posts, chained, read, left_out, bad;
 };
 
-/* --- the recording --------------------------------------------------------------------- */
-
-static void
-read_file(const char *path, struct buf *out)
-{
-	FILE *f = fopen(path, "re");
-	size_t n;
-
-	assert_non_null(f);
-	while ((n = fread(buf_room(out, 65536), 1, 65536, f)) > 0)
-		out->n += n;
-	fclose(f);
-}
-
-static bool
-is_left_out(struct span name)
-{
-	bool out = false;
-
-	for (size_t i = 0; i < NELEM(left_out); i++)
-		if (name.n >= strlen(left_out[i].name) && memcmp(name.p, left_out[i].name, strlen(left_out[i].name)) == 0) {
-			left_out[i].met++;
-			out = true;
-		}
-	return out;
-}
-
-/* A header's value in wire form; the empty span: absent. */
-static struct span
-header(const struct json *request, const char *name)
-{
-	const struct json *headers = json_get(request, "headers");
-
-	for (size_t i = 0; i < json_size(headers); i++) {
-		struct span key = json_text(json_at(json_at(headers, i), 0));
-		if (key.n == strlen(name) && strncasecmp((const char *)key.p, name, key.n) == 0)
-			return json_text(json_at(json_at(headers, i), 1));
-	}
-	return (struct span){ 0 };
-}
+/* --- what answers brought --------------------------------------------------------------- */
 
 static bool
 same_span(const void *buf, const void *span)
@@ -217,12 +173,12 @@ same_json(struct span a, struct span b)
 static bool
 same_request(struct coord_request *r, const struct json *request)
 {
-	struct span authorization = header(request, "Authorization"), body = json_str(request, "body");
+	struct span authorization = recording_header(request, "Authorization"), body = json_str(request, "body");
 	char *bearer = authorization.n ? xprintf("Authorization: %.*s", SPAN_ARG(authorization)) : NULL;
 
 	bool same = span_is(json_str(request, "method"), r->method) && span_is(json_str(request, "path"), r->path) &&
 	    strcmp(bearer ? bearer : "", r->authorization ? r->authorization : "") == 0 &&
-	    (!r->body.n || (span_is(header(request, "Content-Type"), "application/json") && same_json(SPAN_OF(&r->body), body)));
+	    (!r->body.n || (span_is(recording_header(request, "Content-Type"), "application/json") && same_json(SPAN_OF(&r->body), body)));
 	if (!same)
 		print_error("  theirs: %.*s %.300s\n  ours:   %s %.300s\n", SPAN_ARG(json_str(request, "path")), body.p ? (const char *)body.p : "",
 		    r->path, buf_cstr(&r->body));
@@ -234,7 +190,7 @@ same_request(struct coord_request *r, const struct json *request)
 static struct span
 token_of(struct replay *all, const struct json *request)
 {
-	struct span authorization = header(request, "Authorization");
+	struct span authorization = recording_header(request, "Authorization");
 
 	if (authorization.n <= 7)
 		return (struct span){ 0 };
@@ -453,17 +409,18 @@ route(const struct json *request, enum coord_call *call)
 }
 
 static void
-replay_line(struct replay *all, const struct json *line)
+replay_line(void *arg, const struct json *line)
 {
 	static bool (*const requests[])(struct replay *, const struct json *) = {
 		[COORD_CHALLENGE] = replay_challenge, [COORD_LOGIN] = replay_login, [COORD_GET_TASK] = replay_ask, [COORD_SUBMIT] = replay_post,
 	};
 	const struct json *request = json_get(line, "request");
+	struct replay *all = arg;
 	struct span name = json_str(line, "name");
 	enum coord_call call = COORD_CHALLENGE;
 	bool routed = route(request, &call);
 
-	if (is_left_out(name)) {
+	if (recording_left_out(left_out, NELEM(left_out), name)) {
 		all->left_out++;
 	} else if (!routed || !requests[call](all, request)) {
 		print_error("%.*s: another request\n", SPAN_ARG(name));
@@ -492,35 +449,16 @@ free_replay(struct replay *all)
 static void
 our_prover_asks_and_understands_as_recorded(void **state)
 {
-	const char *root = getenv("PROVA_FIXTURES");
 	struct replay all = { 0 };
-	struct buf file = { 0 };
-	char why[128];
 
-	if (!root)
+	if (!recording_each("coordinator/v4.4.70.jsonl", replay_line, &all))
 		skip();
-	char *path = xprintf("%s/coordinator/v4.4.70.jsonl", root);
-	read_file(path, &file);
-	for (size_t from = 0, i = 0; i < file.n; i++) {
-		if (file.p[i] != '\n')
-			continue;
-		struct json *line = json_parse((struct span){ file.p + from, i - from }, LINE_BYTES, why);
-		assert_non_null(line);
-		replay_line(&all, line);
-		json_free(&line);
-		from = i + 1;
-	}
-	for (size_t i = 0; i < NELEM(left_out); i++) {
-		print_message("left out: %s*, %zu lines: %s\n", left_out[i].name, left_out[i].met, left_out[i].why);
-		assert_true(left_out[i].met > 0);
-	}
+	recording_report(left_out, NELEM(left_out));
 	print_message("%zu logins, %zu get_task, %zu posts made again, %zu tokens and tasks of them from captured answers; "
 	    "%zu answers read; %zu requests left out, %zu differ\n", all.logins, all.asks, all.posts, all.chained, all.read, all.left_out, all.bad);
 	assert_int_equal(all.bad, 0);
 	assert_true(all.logins >= 80 && all.asks >= 90 && all.posts >= 70 && all.read >= 400);
 	free_replay(&all);
-	buf_free(&file);
-	free(path);
 }
 
 int

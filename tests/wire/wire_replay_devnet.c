@@ -1,4 +1,4 @@
-/* test_replay.c - exchanges of a real Coordinator: prova-devnet answers as that one did.
+/* wire_replay_devnet.c - exchanges of a real Coordinator: prova-devnet answers as that one did.
  *
  * uses: cmd/devnet
  *
@@ -13,12 +13,10 @@
 #include <cmocka.h>
 
 #include "cmd/devnet/coordinator.h"
-#include "cmd/devnet/files.h"
 #include "common/clock.h"
 #include "common/coord.h"
-#include "common/json.h"
 #include "common/jwt.h"
-#include "common/num.h"
+#include "tests/wire/recording.h"
 
 #define SECRET "prover secret key"
 
@@ -38,11 +36,7 @@ struct replay {
 	size_t		 nworlds, played, left_out, bad;
 };
 
-/* A name, or the beginning of several; each is met at least once. */
-static struct {
-	const char	*name, *why;
-	size_t		 met;
-} left_out[] = {
+static struct left_out left_out[] = {
 	{ "raw.", "bytes on a connection, not requests: HTTP's own answers", 0 },
 	{ "route.get-percent", "HTTP decodes the path before we see it", 0 },
 	{ "login.form-flat", "a form instead of JSON", 0 }, { "submit.form", "a form instead of JSON", 0 },
@@ -80,26 +74,9 @@ text_of(const struct json *object, const char *name)
 static char *
 header_of(const struct json *request, const char *name)
 {
-	const struct json *headers = json_get(request, "headers");
+	struct span value = recording_header(request, name);
 
-	for (size_t i = 0; i < json_size(headers); i++) {
-		struct span key = json_text(json_at(json_at(headers, i), 0)), value = json_text(json_at(json_at(headers, i), 1));
-		if (key.n == strlen(name) && strncasecmp((const char *)key.p, name, key.n) == 0)
-			return xprintf("%.*s", SPAN_ARG(value));
-	}
-	return NULL;
-}
-
-/* The body's text; bytes that are not UTF-8 were recorded in base64. */
-static void
-body_of(const struct json *request, struct buf *out)
-{
-	struct span text = json_str(request, "body"), bytes = json_str(json_get(request, "body"), "base64");
-
-	if (bytes.p)
-		assert_true(num_base64(bytes, out));
-	else
-		buf_put(out, text.p, text.n);
+	return value.p ? xprintf("%.*s", SPAN_ARG(value)) : NULL;
 }
 
 /* One request to our Coordinator. */
@@ -111,7 +88,7 @@ play(struct world *w, const struct json *request, struct desk_reply *r)
 	char *type = header_of(request, "Content-Type"), *authorization = header_of(request, "Authorization");
 	char *cookie = header_of(request, "Cookie"), *query = strchr(path, '?');
 
-	body_of(request, &body);
+	recording_body(request, &body);
 	if (query)
 		*query++ = '\0';
 	if (authorization)
@@ -317,41 +294,19 @@ world_of(struct replay *all, const struct json *line)
 	return w;
 }
 
-static bool
-is_left_out(const char *name)
-{
-	bool out = false;
-
-	for (size_t i = 0; i < NELEM(left_out); i++)
-		if (strncmp(name, left_out[i].name, strlen(left_out[i].name)) == 0) {
-			left_out[i].met++;
-			out = true;
-		}
-	return out;
-}
-
 static void
-set_clock(const struct json *line)
-{
-	struct buf number = { 0 };
-
-	json_put(&number, json_get(line, "at"));
-	clock_freeze((uint64_t)(strtod(buf_cstr(&number), NULL) * 1000));
-	buf_free(&number);
-}
-
-static void
-replay_line(struct replay *all, const struct json *line)
+replay_line(void *arg, const struct json *line)
 {
 	static const char *const blocked[] = { "get_task.blocked" };
+	struct replay *all = arg;
 	char *name = text_of(line, "name");
 	struct world *w = world_of(all, line);
 	struct desk_reply r;
 
-	set_clock(line);
+	clock_freeze(recording_at_ms(line));
 	tasks_cron(&w->tasks);
 	w->coordinator.opts.blocked = begins(name, blocked, 1) ? w->blocked : NULL;
-	if (is_left_out(name) || gave_a_task(w, line)) {
+	if (recording_left_out(left_out, NELEM(left_out), span_str(name)) || gave_a_task(w, line)) {
 		all->left_out++;
 		free(name);
 		return;
@@ -378,35 +333,16 @@ free_worlds(struct replay *all)
 static void
 devnet_answers_as_the_recorded_coordinator_did(void **state)
 {
-	const char *root = getenv("PROVA_FIXTURES");
 	struct replay all = { 0 };
-	struct buf file = { 0 };
-	char why[128];
 
-	if (!root)
+	if (!recording_each("coordinator/v4.4.70.jsonl", replay_line, &all))
 		skip();
-	char *path = xprintf("%s/coordinator/v4.4.70.jsonl", root);
-	assert_true(files_read(path, &file));
-	for (size_t from = 0, i = 0; i < file.n; i++) {
-		if (file.p[i] != '\n')
-			continue;
-		struct json *line = json_parse((struct span){ file.p + from, i - from }, 64 << 20, why);
-		assert_non_null(line);
-		replay_line(&all, line);
-		json_free(&line);
-		from = i + 1;
-	}
 	clock_freeze(0);
-	for (size_t i = 0; i < NELEM(left_out); i++) {
-		print_message("left out: %s*, %zu lines: %s\n", left_out[i].name, left_out[i].met, left_out[i].why);
-		assert_true(left_out[i].met > 0);
-	}
+	recording_report(left_out, NELEM(left_out));
 	print_message("%zu exchanges played, %zu left out, %zu differ\n", all.played, all.left_out, all.bad);
 	assert_int_equal(all.bad, 0);
 	assert_true(all.played >= 340);
 	free_worlds(&all);
-	buf_free(&file);
-	free(path);
 }
 
 int

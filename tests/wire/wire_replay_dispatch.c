@@ -1,4 +1,4 @@
-/* wire_replay.c - exchanges of a real Coordinator: dispatch-coordinator answers as that one did, but for the kindnesses
+/* wire_replay_dispatch.c - exchanges of a real Coordinator: dispatch-coordinator answers as that one did, but for the kindnesses
  * that it names, each of them at the lines named here.
  * uses: cmd/dispatch-coordinator
  *
@@ -15,7 +15,6 @@
 #include "cmd/dispatch-coordinator/door.h"
 #include "common/clock.h"
 #include "common/jwt.h"
-#include "common/num.h"
 #include "tests/wire/farm.h"
 #include "tests/wire/recording.h"
 
@@ -143,30 +142,6 @@ begin_world(struct replay *all, const struct json *line)
 
 /* --- requests ----------------------------------------------------------------------------- */
 
-static struct span
-header(const struct json *message, const char *name)
-{
-	const struct json *headers = json_get(message, "headers");
-
-	for (size_t i = 0; i < json_size(headers); i++) {
-		struct span key = json_text(json_at(json_at(headers, i), 0));
-		if (key.n == strlen(name) && strncasecmp((const char *)key.p, name, key.n) == 0)
-			return json_text(json_at(json_at(headers, i), 1));
-	}
-	return (struct span){ 0 };
-}
-
-static void
-put_body(const struct json *request, struct buf *out)
-{
-	struct span text = json_str(request, "body"), bytes = json_str(json_get(request, "body"), "base64");
-
-	if (bytes.p)
-		assert_true(num_base64(bytes, out));
-	else
-		buf_put(out, text.p, text.n);
-}
-
 static bool
 is_framing(struct span name)
 {
@@ -199,7 +174,7 @@ send_request(struct replay *all, const struct json *request, struct span body, s
 static struct span
 token_of(const struct json *request)
 {
-	struct span text = header(request, "Authorization");
+	struct span text = recording_header(request, "Authorization");
 
 	return text.n > 7 ? (struct span){ text.p + 7, text.n - 7 } : (struct span){ 0 };
 }
@@ -313,7 +288,7 @@ fetch(struct replay *all, const char *key, struct span uuid, const struct json *
 static bool
 same_header(const struct response *ours, const struct json *theirs, const char *name)
 {
-	return span_is(header(theirs, name), response_header(ours, name));
+	return span_is(recording_header(theirs, name), response_header(ours, name));
 }
 
 /* The fork is the recorded one only where the recorded provers' tokens name it. */
@@ -357,16 +332,6 @@ same_answer(const struct response *ours, const struct json *theirs)
 }
 
 /* --- a line -------------------------------------------------------------------------------------------- */
-
-static void
-set_clock(const struct json *line)
-{
-	struct buf number = { 0 };
-
-	json_put(&number, json_get(line, "at"));
-	clock_freeze((uint64_t)(strtod(buf_cstr(&number), NULL) * 1000));
-	buf_free(&number);
-}
 
 static bool
 says(struct span text, const char *words)
@@ -448,10 +413,10 @@ replay_line(void *arg, const struct json *line)
 		all->left_out++;
 		return;
 	}
-	set_clock(line);
+	clock_freeze(recording_at_ms(line));
 	begin_world(all, line);
-	set_clock(line);
-	put_body(request, &body);
+	clock_freeze(recording_at_ms(line));
+	recording_body(request, &body);
 	char *key = asker(request);
 	uint64_t attempt = key ? prepare(all, key, line, &body) : 0;
 	send_request(all, request, SPAN_OF(&body), &answer);
