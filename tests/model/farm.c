@@ -50,7 +50,7 @@ take_task(struct farmer *f, struct event *e)
 	span_cstr(span_str(e->text), f->uuid, sizeof f->uuid);
 	f->task = (unsigned)strtoul(buf_cstr(&e->bytes) + 1, NULL, 10);
 	f->state = FARMER_PROVES;
-	if (f->w->seed % 8 == 4 && !f->late && world_chance(f->w, 15)) {
+	if (f->w->seed % 8 == 4 && f->mortal && !f->late && world_chance(f->w, 20)) {
 		f->w->nlate++;
 		f->late = true;
 		wake(f, 200000 + world_draw(f->w, 200000));
