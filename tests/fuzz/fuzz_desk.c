@@ -1,7 +1,9 @@
 /* fuzz_desk.c - a whole request, from anybody, gets one answer or goes on to who has the tasks.
  *
- * Input, a line each: "METHOD path", s (strict) or k (kind), content type, authorization (T a good login
- * token, C a good challenge, else as it stands), cookies; what is left is the body. */
+ * A kind desk answers the same request the same way when it comes again, and listens to bodies of good tokens only.
+ * Input, a line each: "METHOD path", with "?token" or not; s (strict) or k (kind); content type; authorization (T a good
+ * login token, C a good challenge, J and claims: a good token that says so, else as it stands); cookies; what is left is
+ * the body. */
 #include "common/desk.h"
 #include "common/jwt.h"
 
@@ -51,10 +53,49 @@ check(enum desk_next next, const struct desk_call *c, const struct desk_reply *r
 		abort();
 }
 
+static char *
+authorization(char *line)
+{
+	static const char login[] = "{\"exp\":9999999999,\"hard_fork_name\":\"f\",\"prover_name\":\"n\",\"prover_version\":\"v\",\"public_key\":\"02\"}";
+	char *good = strcmp(line, "T") == 0 ? bearer(login) : strcmp(line, "C") == 0 ? bearer("{\"exp\":9999999999}") :
+	    *line == 'J' ? bearer(line + 1) : NULL;
+
+	if (!good)
+		return line;
+	free(line);
+	return good;
+}
+
+static enum desk_next
+take(struct desk *desk, const struct desk_ask *ask, struct desk_call *call, struct desk_reply *reply)
+{
+	bool listens = desk_listens(desk, ask, NOW_MS);
+	enum desk_next next = desk_take(desk, ask, NOW_MS, call, reply);
+
+	check(next, call, reply, desk->opts.kind);
+	if (next != DESK_ANSWERED && !listens)
+		abort();
+	return next;
+}
+
+/* The answer to the same request again; nonces of challenges aside. */
+static void
+take_again(struct desk *desk, const struct desk_ask *ask, enum desk_next next, const struct desk_reply *first)
+{
+	struct desk_call call;
+	struct desk_reply again;
+	bool same = take(desk, ask, &call, &again) == next;
+
+	if (desk->opts.kind && strcmp(ask->method, "POST") == 0 &&
+	    (!same || again.status != first->status || !span_eq(SPAN_OF(&again.body), SPAN_OF(&first->body))))
+		abort();
+	desk_call_free(&call);
+	desk_reply_free(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
-	static const char login[] = "{\"exp\":9999999999,\"hard_fork_name\":\"f\",\"prover_name\":\"n\",\"prover_version\":\"v\",\"public_key\":\"02\"}";
 	struct span rest = { p, n };
 	struct desk desk;
 	struct desk_call call;
@@ -64,18 +105,17 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	char *cookies = take_line(&rest), *space = strchr(head, ' ');
 	if (space)
 		*space++ = '\0';
-	if (strcmp(token, "T") == 0 || strcmp(token, "C") == 0) {
-		char *good = bearer(*token == 'T' ? login : "{\"exp\":9999999999}");
-		free(token);
-		token = good;
-	}
+	char *query = strchr(space ? space : "", '?');
+	if (query)
+		*query++ = '\0';
+	token = authorization(token);
 	bool kind = *which == 'k';
 	desk_init(&desk, &(struct desk_opts){ .secret = SPAN("s"), .challenge_life_s = 60, .login_life_s = 60, .kind = kind,
 	    .own_version = "v4.4.70-0-0-0", .min_version = "v4.1.0", .versions = versions, .vks = { [TYPE_CHUNK] = vks } });
-	enum desk_next next = desk_take(&desk, &(struct desk_ask){ .method = head, .path = space ? space : "",
-	    .content_type = *type ? type : NULL, .authorization = *token ? token : NULL,
-	    .cookies = *cookies ? cookies : NULL, .body = rest }, NOW_MS, &call, &reply);
-	check(next, &call, &reply, kind);
+	struct desk_ask ask = { .method = head, .path = space ? space : "", .content_type = *type ? type : NULL,
+	    .authorization = *token ? token : NULL, .query_token = query, .cookies = *cookies ? cookies : NULL, .body = rest };
+	enum desk_next next = take(&desk, &ask, &call, &reply);
+	take_again(&desk, &ask, next, &reply);
 	desk_call_free(&call);
 	desk_reply_free(&reply);
 	desk_free(&desk);
