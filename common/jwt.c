@@ -45,7 +45,7 @@ split(struct span token, struct span part[3])
 {
 	size_t n = 0, from = 0;
 
-	for (size_t i = 0; i <= token.n; i++) {
+	for (size_t i = 0; token.p && i <= token.n; i++) {
 		if (i < token.n && token.p[i] != '.')
 			continue;
 		if (n == 3)

@@ -54,6 +54,9 @@ a_token_ends_with_its_last_second(void **state)
 
 	assert_int_equal(verify(TOKEN, 1724838485, &claims, &why), JWT_EXPIRED);
 	assert_string_equal(buf_cstr(&why), "token is expired");
+	buf_reset(&why);
+	assert_int_equal(jwt_verify((struct span){ 0 }, SPAN(GO_SECRET), 1, &claims, &why), JWT_BAD);
+	assert_string_equal(buf_cstr(&why), "token contains an invalid number of segments");
 	buf_free(&claims);
 	buf_free(&why);
 }
