@@ -17,6 +17,8 @@ enum {
 	HELLO_MAX_MS	= 2000,
 	HEARD_MS	= 3000,
 	CLOCK_WINDOW_MS	= 10000,
+	MANY		= 1000,		/* so many in hand are looked through for what is due */
+	GRAIN_MS	= 20,		/* this often at most */
 	MOVE_BYTES	= 60000,	/* of groups in one message */
 	PASSED_MAX	= 1 << 20,
 };
@@ -746,7 +748,10 @@ run_timers(struct books *b)
 		h->held.due = true;
 		b->ops.act(b->arg, &h->held);
 	}
-	return b->due_ms = MIN2(b->due_ms, next);
+	next = MIN2(b->due_ms, next);
+	if (b->hands.n > MANY && next != UINT64_MAX)
+		next = MAX2(next, b->now_ms + GRAIN_MS);
+	return b->due_ms = next;
 }
 
 uint64_t
