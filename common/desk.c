@@ -602,8 +602,11 @@ desk_listens(const struct desk *d, const struct desk_ask *head, uint64_t wall_ms
 	enum coord_call call;
 	bool yes = coord_route(head->method, without_origin(head->path), &call) && call != COORD_CHALLENGE;
 
-	if (yes)
-		yes = call == COORD_LOGIN ? guard(d, head, wall_ms, false, &r, &json) : take_identity(d, head, wall_ms, &k, &r);
+	/* a challenge is anybody's: with kind it earns nothing */
+	if (yes && call == COORD_LOGIN)
+		yes = !d->opts.kind && guard(d, head, wall_ms, false, &r, &json);
+	else if (yes)
+		yes = take_identity(d, head, wall_ms, &k, &r);
 	buf_free(&json);
 	coord_claims_free(&k);
 	desk_reply_free(&r);

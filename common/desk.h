@@ -110,7 +110,8 @@ struct desk_call {
 
 void	desk_call_free(struct desk_call *);
 
-/* From its head: is what such a request's body says looked at?  Not when its token will be refused. */
+/* From its head: is it worth to read a large body of it?  Not when its token will be refused; with kind, not of
+ * a login, whose token anybody can have. */
 bool	desk_listens(const struct desk *, const struct desk_ask *head, uint64_t wall_ms) MUSTCHECK;
 
 /* Take one request.  reply is always set (to DESK_REPLY when it is not answered here); reply and call are

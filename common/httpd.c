@@ -288,17 +288,30 @@ let_go_of_body(struct httpd_req *r)
 	buf_free(&r->body);
 }
 
-/* Why n more bytes cannot be kept; 0: they can. */
+/* There is no memory for more: bodies that drip in end for those that come in one go. */
+static void
+end_slow_bodies(struct httpd *h, const struct connection *but)
+{
+	struct connection *c;
+
+	while ((c = h->phases[PHASE_BODY].first) && c != but && clock_ms() - c->since_ms >= spare_ms(h, PHASE_BODY))
+		shut(c);
+}
+
+/* Why n more bytes cannot be kept; 0: they can.  A small body always can. */
 static unsigned
 refusal_of(const struct httpd_req *r, size_t n)
 {
-	const struct httpd *h = r->server;
+	struct httpd *h = r->server;
 
 	if (r->refusal)
 		return r->refusal;
 	if (n > h->opts.max_body - r->body.n)
 		return MHD_HTTP_CONTENT_TOO_LARGE;
-	return h->opts.max_held && h->held + n > h->opts.max_held ? MHD_HTTP_SERVICE_UNAVAILABLE : 0;
+	if (!h->opts.max_held || h->held + n <= h->opts.max_held || r->body.n + n <= h->opts.small_body)
+		return 0;
+	end_slow_bodies(h, r->conn);
+	return MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
 /* Is what is more than a little worth keeping? */

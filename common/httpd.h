@@ -19,7 +19,9 @@ typedef void httpd_fn(void *arg, struct httpd_req *);
 struct httpd_opts {
 	const char	*listen;	/* "127.0.0.1:8390"; port 0 picks one */
 	size_t		 max_body;	/* larger ones are drained and answered 413 */
-	size_t		 max_held;	/* of all bodies together; what is more is drained and answered 503.  0: no limit */
+	/* of all bodies together but small ones; what is more is drained and answered 503, and bodies that have been
+	 * coming in for long end their connections.  0: no limit */
+	size_t		 max_held;
 	/* a body that passes small_body is asked about, once: false drains it, and the handler gets an empty one.
 	 * NULL: all are kept */
 	bool		(*worth)(void *arg, struct httpd_req *);
