@@ -14,6 +14,7 @@ enum {
 struct known {
 	struct capacity	 now;		/* no slots: not heard */
 	char		 only[33];
+	bool		 many;
 	uint64_t	*served;	/* by policy */
 	bool		*joined;	/* has stood in line at that policy */
 };
@@ -128,8 +129,10 @@ add_known(struct place *p, const char *name)
 	*k = (struct known){ .served = xzalloc(p->npolicies * sizeof *k->served),
 	    .joined = xzalloc(p->npolicies * sizeof *k->joined) };
 	for (size_t i = 0; i < p->nhints; i++)
-		if (strcmp(p->hints[i].name, name) == 0)
+		if (strcmp(p->hints[i].name, name) == 0) {
 			memcpy(k->only, p->hints[i].only, sizeof k->only);
+			k->many = p->hints[i].many;
+		}
 	return k;
 }
 
@@ -145,7 +148,7 @@ describe(const struct place *p, size_t provider, size_t policy, struct provider 
 {
 	const struct known *k = &p->known[provider];
 
-	*out = (struct provider){ .slots = k->now.slots, .served = k->served[policy] };
+	*out = (struct provider){ .slots = k->now.slots, .served = k->served[policy], .many = k->many };
 	memcpy(out->used, k->now.used, sizeof out->used);
 	count_pending(p, provider, out->used);
 	memcpy(out->name, k->now.name, sizeof out->name);

@@ -12,7 +12,7 @@
 struct place;
 
 /* What the settings say of a provider. */
-struct place_provider { char name[33]; char only[33]; };
+struct place_provider { char name[33]; char only[33]; bool many; };
 
 struct place_opts {
 	const struct policy		*policies;	/* copied */

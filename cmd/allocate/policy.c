@@ -146,7 +146,7 @@ has_failed(struct span tried, const char *name, bool *judged)
 	return failed;
 }
 
-/* Not the one that failed, unless nobody else could ever do it and it was an accident. */
+/* Not the one that failed, unless nobody else could ever do it, and it was an accident or only one of many provers. */
 static void
 check_failed(struct field_of *f, struct span tried)
 {
@@ -159,7 +159,7 @@ check_failed(struct field_of *f, struct span tried)
 	for (size_t i = 0; i < f->n; i++) {
 		struct candidate *c = &f->c[i];
 		bool may = c->code == CODE_OK || c->code == CODE_NO_SLOT;
-		if (may && has_failed(tried, c->name, &judged) && (elsewhere || judged))
+		if (may && has_failed(tried, c->name, &judged) && (elsewhere || (judged && !c->provider->many)))
 			c->code = CODE_FAILED_BEFORE;
 	}
 }

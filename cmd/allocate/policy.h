@@ -22,6 +22,7 @@ struct policy {
 struct provider {
 	char		name[33];
 	char		only[33];	/* the only chain it works for; "" all */
+	bool		many;		/* provers of many minds: what one failed another may do */
 	struct pools	slots;
 	uint64_t	used[TYPE_MAX + 1];
 	uint64_t	price[TYPE_MAX + 1];

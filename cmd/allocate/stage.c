@@ -32,6 +32,7 @@ read_provider(struct read_settings *r, const char *name)
 	    !span_cstr(span_str(settings_text(r->s, "provider", name, "chain")), p->only, sizeof p->only))
 		return wrong("provider", name, "chain", "a name is longer than 32 bytes");
 	memcpy(c->name, p->name, sizeof c->name);
+	p->many = *settings_text(r->s, "provider", name, "listen");
 	c->slots = pools_one(type_set(settings_text(r->s, "provider", name, "types")), settings_num(r->s, "provider", name, "slots"));
 	settings_by_type(r->s, "provider", name, "price", c->price);
 	r->nproviders++;

@@ -14,6 +14,8 @@ enum {
 	LOOK_MS		= 1000,		/* look again at what waits for something else */
 	ANSWER_MS	= 10000,	/* a prover that brings something hears by then, whatever the ledger does */
 	TRIES_MAX	= 5,		/* of a failure report whose row went on meanwhile */
+	HAD_MAX		= 1024,		/* remembered: who was given which work */
+	LAST_PART	= 3,		/* of take_ms, after which a work may go to a prover that had it before */
 };
 
 /* Attempts that have no prover, the oldest first. */
@@ -55,6 +57,8 @@ struct court {
 	struct orders	 allocated;
 	struct orders	 second;	/* proving; their provers have another one, from before a crash */
 	struct brought	*brought;
+	struct had { uint64_t work, key; } had[HAD_MAX];
+	size_t		 nhad;		/* ever */
 	uint64_t	 token;
 	bool		 ready;		/* all rows of this epoch are known: nobody is given a second task */
 };
@@ -227,16 +231,52 @@ give(struct court *c, struct order *o, const struct row *r)
 		return;
 	}
 	uuid_seal(c->o.secret, span_str(p->key), r->id, uuid);
+	if (!o->given)
+		c->had[c->nhad++ % HAD_MAX] = (struct had){ r->work, map_hash(0, span_str(p->key)) };
 	o->given = true;
 	c->o.ops->give(c->o.arg, request, r, uuid);
 }
 
-/* What its prover has already; not while it is being ended. */
+static const struct brought *
+brought_for(const struct court *c, uint64_t attempt)
+{
+	const struct brought *b = c->brought;
+
+	while (b && b->attempt != attempt)
+		b = b->next;
+	return b;
+}
+
+/* What its prover has already; not while it is being ended, and not when what it was asked for is on its way
+ * to the ledger. */
 static void
 give_again(struct court *c, struct order *o)
 {
-	if (!o->held->moving && o->held->row->state == ATTEMPT_PROVING)
-		give(c, o, o->held->row);
+	const struct row *r = o->held->row;
+
+	if (!o->held->moving && r->state == ATTEMPT_PROVING && !brought_for(c, r->id))
+		give(c, o, r);
+}
+
+/* Was this prover given this work before, so that the earlier attempt came to nothing? */
+static bool
+had_it(const struct court *c, const struct prover *p, const struct row *r)
+{
+	uint64_t key = map_hash(0, span_str(p->key));
+
+	for (size_t i = 0; i < MIN2(c->nhad, (size_t)HAD_MAX); i++)
+		if (c->had[i].work == r->work && c->had[i].key == key)
+			return true;
+	return false;
+}
+
+/* Others come first for a while. */
+static bool
+may_have(const struct court *c, const struct prover *p, const struct order *o)
+{
+	const struct row *r = o->held->row;
+
+	return suits(p, r) && (clock_ms() >= o->since_ms + c->o.take_ms / LAST_PART || !had_it(c, p, r));
 }
 
 static void
@@ -268,7 +308,7 @@ oldest_that_suits(const struct court *c, const struct prover *p)
 {
 	struct order *o = c->allocated.first;
 
-	while (o && (o->held->moving || !suits(p, o->held->row)))
+	while (o && (o->held->moving || !may_have(c, p, o)))
 		o = o->newer;
 	return o;
 }
@@ -327,10 +367,10 @@ court_gone(struct court *c, struct span key, void *request)
 /* --- rows ----------------------------------------------------------------------------------- */
 
 static struct prover *
-first_that_suits(const struct court *c, const struct row *r)
+first_for(const struct court *c, const struct order *o)
 {
 	for (struct prover *p = c->ready ? c->first : NULL; p; p = p->newer)
-		if (!p->order && suits(p, r))
+		if (!p->order && may_have(c, p, o))
 			return p;
 	return NULL;
 }
@@ -343,23 +383,13 @@ on_allocated(struct court *c, struct held *h)
 
 	part(c, o);		/* our move was refused */
 	enter_list(o, &c->allocated);
-	struct prover *p = first_that_suits(c, h->row);
+	struct prover *p = first_for(c, o);
 	if (p)
 		assign(c, p, o);
 	else if (now >= o->since_ms + c->o.take_ms)
 		books_step(c->o.books, h, ATTEMPT_CANCELLED, CODE_NO_TAKER, NULL);
 	else
 		books_later(c->o.books, h, MIN2(o->since_ms + c->o.take_ms - now, (uint64_t)LOOK_MS));
-}
-
-static const struct brought *
-brought_for(const struct court *c, uint64_t attempt)
-{
-	const struct brought *b = c->brought;
-
-	while (b && b->attempt != attempt)
-		b = b->next;
-	return b;
 }
 
 static void
@@ -398,7 +428,7 @@ on_proving(struct court *c, struct held *h)
 	if (!o->prover)
 		adopt(c, o, h->row);
 	if (o->prover && o->prover->request)
-		give(c, o, h->row);
+		give_again(c, o);
 	uint64_t code = overdue(c, o, h->row);
 	if (code != CODE_OK)
 		books_step(c->o.books, h, ATTEMPT_FAILED, code, NULL);

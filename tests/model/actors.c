@@ -427,7 +427,7 @@ static void
 make_place(struct proc *p)
 {
 	struct policy policies[2];
-	static const struct place_provider providers[] = { { "a", "" }, { "b", "" }, { "c", "" }, { "d", "" } };
+	static const struct place_provider providers[] = { { "a", "", false }, { "b", "", false }, { "c", "", true }, { "d", "", true } };
 
 	memset(policies, 0, sizeof policies);
 	for (unsigned t = 0; t < 2; t++) {

@@ -130,6 +130,18 @@ every_candidate_that_loses_has_a_reason(void **state)
 	check_verdict(&p, "", all, 5, "a", "a:chosen b:dearer c:no-slot d:lower-tier e:not-able f:silent", CODE_OK);
 }
 
+/* One of its provers failed; the others are other machines. */
+static void
+many_provers_are_asked_again_when_there_is_nobody_else(void **state)
+{
+	struct policy p = make_policy("a b", "turn");
+	struct provider all[] = { make_provider("a", 2, 0, 0), make_provider("b", 1, 0, 0) };
+
+	all[0].many = true;
+	check_verdict(&p, "a:prover-failed", all, 2, "b", "a:failed-before b:chosen", CODE_OK);
+	check_verdict(&p, "a:prover-failed b:proof-bad", all, 2, "a", "a:chosen b:failed-before", CODE_OK);
+}
+
 static void
 a_full_tier_overflows_into_the_next(void **state)
 {
@@ -532,6 +544,7 @@ main(void)
 		T(the_tie_digest_is_the_published_one),
 		T(each_chooser_of_the_settings_is_in_the_table),
 		T(every_candidate_that_loses_has_a_reason),
+		T(many_provers_are_asked_again_when_there_is_nobody_else),
 		T(a_full_tier_overflows_into_the_next),
 		T(the_next_attempt_is_made_elsewhere),
 		T(without_elsewhere_an_accident_is_tried_again_but_a_judgement_is_not),

@@ -25,6 +25,7 @@ struct fixture {
 	struct court	*c;
 	struct request	 requests[REQUESTS];
 	size_t		 nrequests;
+	uint64_t	 work;		/* of the attempts to come; 0: each has its own */
 };
 
 static struct fixture f;	/* made by begin, freed by teardown */
@@ -173,6 +174,7 @@ put_row(uint64_t id, uint64_t type, uint64_t state, const char *handle, const ch
 
 	SET(&r, kind, ROW_ATTEMPT);
 	SET(&r, id, id);
+	SET(&r, work, f.work ? f.work : id);
 	SET(&r, rev, state == ATTEMPT_ALLOCATED ? 1 : 2);
 	SET(&r, state, state);
 	SET(&r, type, type);
@@ -731,7 +733,57 @@ it_does_not_fail_while_its_proof_is_on_its_way(void **state)
 	is_in(A, ATTEMPT_PROVED);
 }
 
+/* The prover says that it cannot: the work comes again, and others are asked first. */
+static void
+a_work_that_came_to_nothing_goes_to_another_prover_first(void **state)
+{
+	f.work = 7;
+	hand_out("p", A);
+	struct request *sorry = report("p", A), *r = ask("p");
+	done();
+	heard(sorry, TAKEN);
+	allocate(B, TYPE_CHUNK);
+	done();
+	heard(r, NOTHING);
+	struct request *other = ask("q");
+	done();
+	was_given(other, B);
+	heard(r, NOTHING);
+}
+
+static void
+a_work_that_nobody_else_comes_for_goes_to_the_same_prover_again(void **state)
+{
+	f.work = 7;
+	hand_out("p", A);
+	report("p", A);
+	done();
+	allocate(B, TYPE_CHUNK);
+	run(TAKE_MS / 3 - 1000, true);
+	is_in(B, ATTEMPT_ALLOCATED);
+	struct request *r = ask("p");
+	run(2500, true);
+	was_given(r, B);
+}
+
 /* ---- proofs ---- */
+
+/* The ledger is slow, the prover hears 503, drops the proof and asks for work: not for the same. */
+static void
+a_task_is_not_given_again_while_its_proof_is_on_its_way(void **state)
+{
+	hand_out("p", A);
+	struct request *proof = bring("p", A);
+	run(ANSWER_MS + 500, false);
+	heard(proof, AWAY);
+	struct request *r = ask("p");
+	run(2000, false);
+	heard(r, NOTHING);
+	allocate(B, TYPE_CHUNK);
+	run(3000, true);
+	is_in(A, ATTEMPT_PROVED);
+	was_given(r, B);
+}
 
 static void
 a_proof_is_taken_when_the_ledger_has_it(void **state)
@@ -1119,6 +1171,9 @@ main(void)
 		T(the_same_task_and_uuid_again_after_a_reset_and_after_a_restart),
 		T(nobody_is_served_before_all_rows_are_known), T(those_that_waited_for_the_rows_are_served_the_longest_first),
 		T(of_two_tasks_of_one_prover_the_second_comes_after_the_first), T(one_that_is_being_ended_is_not_given),
+		T(a_work_that_came_to_nothing_goes_to_another_prover_first),
+		T(a_work_that_nobody_else_comes_for_goes_to_the_same_prover_again),
+		T(a_task_is_not_given_again_while_its_proof_is_on_its_way),
 		T(what_is_not_proved_in_time_has_failed), T(it_does_not_fail_while_its_proof_is_on_its_way),
 		T(a_proof_is_taken_when_the_ledger_has_it), T(a_proof_brought_twice_at_once_is_told_once_and_answered_twice),
 		T(a_proof_whose_bringer_has_gone_is_told_all_the_same), T(a_proof_brought_again_later_is_taken_again),
