@@ -12,7 +12,7 @@ const enum life_actor life_actor_of[LIFE_STEPS] = {
 };
 const char *const life_kinds[LIFE_ACTORS] = { "task-fetch", "trace-build", "allocate", "dispatch-exec", "submit" };
 const char *const life_instances[LIFE_ACTORS] = {
-	"task-fetch", "trace-build", "allocate", "dispatch-exec." LIFE_PROVIDER, "submit"
+	"task-fetch", "trace-build", "allocate", ("dispatch-exec." LIFE_PROVIDER), "submit"
 };
 const char life_input[] = "{\"made\":\"up\"}";
 
