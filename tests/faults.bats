@@ -7,7 +7,7 @@ load helper
 # devnet OPTION...: COORDINATOR_URL and L2_URL are those of a new one
 devnet() {
 	spawn devnet prova-devnet --listen 127.0.0.1:0 --l2-listen 127.0.0.1:0 --ports ports --cron 0.05 \
-		--chunks 12 --batches 3 --bundles 1 --attempts 100 --collection "${COLLECTION:-180}" "$@"
+		--chunks 8 --batches 2 --bundles 1 --attempts 100 --collection "${COLLECTION:-180}" "$@"
 	wait_for test -s ports
 	# shellcheck source=/dev/null
 	. ./ports
@@ -47,8 +47,8 @@ through() {
 	assert_equal "$(stats '[.faults[] | select(. == 0)] | length')" 0
 	# each work is proved once, whatever was posted how often
 	assert_equal "$(sort proved | uniq -d)" ""
-	assert_equal "$(store "SELECT count(*) FROM work")" 16
-	assert_equal "$(store "SELECT count(*) FROM attempt")" 16
+	assert_equal "$(store "SELECT count(*) FROM work")" 11
+	assert_equal "$(store "SELECT count(*) FROM attempt")" 11
 	# what was said to be refused was never a proof of ours
 	assert_equal "$(store "SELECT count(*) FROM job WHERE code IN (116, 117)")" 0
 }
@@ -90,7 +90,7 @@ through() {
 }
 
 @test "wrong traces" {
-	through --fault l2:wrong-block:0.2 --fault l2:null:0.1 --fault l2:error:0.1
+	through --fault l2:wrong-block:0.2 --fault l2:null:0.2 --fault l2:error:0.2
 }
 
 @test "a little of everything" {

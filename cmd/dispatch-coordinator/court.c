@@ -522,13 +522,19 @@ say(struct court *c, struct brought *b, bool taken, enum court_no no)
 	}
 }
 
+bool
+court_can_take(const struct court *c)
+{
+	return books_connected_now(c->o.books);
+}
+
 static void
 take(struct court *c, uint64_t attempt, bool failure, const struct row *set, void *request)
 {
 	struct held *h = books_find(c->o.books, ROW_ATTEMPT, attempt);
 	bool is_new;
 
-	if (!books_connected_now(c->o.books)) {
+	if (!court_can_take(c)) {
 		c->o.ops->refuse(c->o.arg, request, COURT_AWAY);
 		return;
 	}

@@ -59,6 +59,8 @@ struct court_want {
 
 /* A prover asks for a task.  An older request of it that still waits hears idle. */
 void	court_ask(struct court *, const struct court_want *, void *request);
+/* Does the ledger answer, so that something brought now can be taken? */
+bool	court_can_take(const struct court *);
 /* The attempt that this prover knows by this uuid; 0: none. */
 uint64_t court_attempt(const struct court *, struct span key, struct span uuid);
 /* It brought a proof for it (set: proof, proof_blob, proof_bytes; stored durably already where not inline). */

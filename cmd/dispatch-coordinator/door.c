@@ -218,6 +218,9 @@ take_submit(struct door *d, struct httpd_req *r, struct desk_call *call)
 	if (!attempt) {
 		desk_refuse(&reply, COORD_T_SUBMIT_FAILED, "%s", COORD_NO_SUCH_TASK);
 		answer(r, &reply);
+	} else if (!court_can_take(d->court)) {	/* before it is stored, again and again */
+		reply = away();
+		answer(r, &reply);
 	} else if (call->proof.status != 0) {
 		take_failure(d, r, call, attempt);
 	} else {
