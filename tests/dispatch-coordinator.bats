@@ -2,6 +2,7 @@
 # it signs in, polls and submits as it would at any Coordinator.
 # shellcheck disable=SC2004,SC2034,SC2153,SC2154 # variables of helper and bats (PIDS has names)
 load helper
+load world
 load door
 
 # behind: the second one, in behind/, whose Coordinator is the first; its provers say what they did in orders
@@ -21,10 +22,10 @@ behind() {
 	wait_for -s 60 all_verified
 	assert_equal "$(stats .accepted_total)" 9
 	assert_equal "$(wc -l <orders)" 9
-	assert_equal "$(store front "SELECT count(*) FROM job JOIN attempt USING (work) WHERE job.state = 32 AND attempt.state = 32")" 9
+	assert_equal "$(IN=front store "SELECT count(*) FROM job JOIN attempt USING (work) WHERE job.state = 32 AND attempt.state = 32")" 9
 	# what the provers hold is not what we hold
-	store front "SELECT uuid FROM job" | sort >ours
-	store behind "SELECT uuid FROM job" | sort >theirs
+	IN=front store "SELECT uuid FROM job" | sort >ours
+	IN=behind store "SELECT uuid FROM job" | sort >theirs
 	run -0 comm -12 ours theirs
 	refute_output
 	check_books front behind
@@ -66,7 +67,7 @@ behind() {
 		printf '[provider farm]\nlisten = 127.0.0.1:0\nahead = 2\ntake = 300ms\n' >>prova.conf)
 	start front ledger task-fetch trace-build allocate dispatch-coordinator.farm submit dispatch-exec.one
 	wait_for all_verified
-	assert_equal "$(store front "SELECT count(*) FROM attempt WHERE provider = 'farm' AND state = 34 AND code = 92")" 2
+	assert_equal "$(IN=front store "SELECT count(*) FROM attempt WHERE provider = 'farm' AND state = 34 AND code = 92")" 2
 	check_books front
 }
 

@@ -1,20 +1,8 @@
-# door.bash - a devnet, and a pipeline in front/ to whose provider farm provers come:  load helper; load door
+# door.bash - a pipeline in front/ to whose provider farm provers come:  load helper; load world; load door
 # shellcheck shell=bash
 # shellcheck disable=SC2004,SC2034,SC2153,SC2154 # variables of helper and bats (PIDS has names)
 
-# devnet OPTION...: COORDINATOR_URL and L2_URL are those of a new one
-devnet() {
-	spawn devnet prova-devnet --listen 127.0.0.1:0 --l2-listen 127.0.0.1:0 --ports devnet.ports --cron 0.05 "$@"
-	wait_for test -s devnet.ports
-	# shellcheck disable=SC1091
-	. ./devnet.ports
-	COORDINATOR_URL=http://127.0.0.1:$COORDINATOR L2_URL=http://127.0.0.1:$L2
-}
-
-stats() { curl -s "http://127.0.0.1:$COORDINATOR/devnet/stats" | jq -r "$1"; }
-all_verified() { [ "$(stats '[.chunks, .batches, .bundles] | all(.total == .verified)')" = true ]; }
 port_of() { sed -n 's/.* event=listening port=//p' "$1.err" | tail -n 1; }
-store() { sqlite3 -readonly -cmd '.timeout 5000' "$1/state/ledger/prova.db" "$2"; }
 
 # start DIR INSTANCE...: stages of the pipeline in DIR, each a process
 start() {

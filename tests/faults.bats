@@ -3,27 +3,13 @@
 # is proved and accepted all the same, none lost, none bought twice.
 # shellcheck disable=SC2034 # variables of helper
 load helper
-
-# devnet OPTION...: COORDINATOR_URL and L2_URL are those of a new one
-devnet() {
-	spawn devnet prova-devnet --listen 127.0.0.1:0 --l2-listen 127.0.0.1:0 --ports ports --cron 0.05 \
-		--chunks 8 --batches 2 --bundles 1 --attempts 100 --collection "${COLLECTION:-180}" "$@"
-	wait_for test -s ports
-	# shellcheck source=/dev/null
-	. ./ports
-	COORDINATOR_URL=http://127.0.0.1:$COORDINATOR L2_URL=http://127.0.0.1:$L2
-}
-
-stats() { curl -s "$COORDINATOR_URL/devnet/stats" | jq -r "$1"; }
-all_verified() { [ "$(stats '[.chunks, .batches, .bundles] | all(.total == .verified)')" = true ]; }
-store() { sqlite3 -readonly -cmd '.timeout 5000' state/ledger/prova.db "$1"; }
-jobs_over() { [ "$(store "SELECT count(*) FROM job WHERE state < 32")" = 0 ]; }
+load world
 
 # through FAULT OPTION...: all tasks get through it; each fault was done at least once
 through() {
 	export SHA_PROVER_LOG=$PWD/proved
 	: >proved
-	devnet "$@"
+	devnet --chunks 8 --batches 2 --bundles 1 --attempts 100 --collection "${COLLECTION:-180}" "$@"
 	IDENTITIES=6 SLOTS=6 run_dir
 	cat >>"$CONF" <<-CONF
 

@@ -1,24 +1,9 @@
 # pipeline.bats - the whole pipeline against the devnet: the demonstration, several at once, filters.
 # shellcheck disable=SC2034,SC2153,SC2154 # variables of helper and bats
 load helper
+load world
 
 demo() { PROVA_BIN=$PROVA_BUILD/bin "$ROOT/pipelines/demo" --keep demo "$@" 3>&-; }
-
-# devnet NAME OPTION...: COORDINATOR_URL and L2_URL are those of a new one
-devnet() {
-	local name=$1
-	shift
-	spawn "$name" prova-devnet --listen 127.0.0.1:0 --l2-listen 127.0.0.1:0 --ports "$name.ports" --cron 0.05 "$@"
-	wait_for test -s "$name.ports"
-	# shellcheck disable=SC1090
-	. "./$name.ports"
-	COORDINATOR_URL=http://127.0.0.1:$COORDINATOR L2_URL=http://127.0.0.1:$L2
-}
-
-stats() { curl -s "$COORDINATOR_URL/devnet/stats" | jq -r "$1"; }
-all_verified() { [ "$(stats '[.chunks, .batches, .bundles] | all(.total == .verified)')" = true ]; }
-store() { sqlite3 -readonly -cmd '.timeout 5000' state/ledger/prova.db "$1"; }
-jobs_over() { [ "$(store "SELECT count(*) FROM job WHERE state < 32")" = 0 ]; }
 
 # start INSTANCE...: the stages, each a process
 start() {
@@ -74,7 +59,7 @@ check_books() {
 @test "three trace-builds and two dispatchers of one provider do nothing twice" {
 	export SHA_PROVER_LOG=$PWD/proved
 	: >proved
-	devnet devnet --chunks 30 --batches 6 --bundles 2
+	devnet --chunks 30 --batches 6 --bundles 2
 	IDENTITIES=16 SLOTS=4 run_dir
 	start ledger task-fetch trace-build.1 trace-build.2 trace-build.3 allocate dispatch-exec.one.1 dispatch-exec.one.2 submit
 	wait_for -s 60 all_verified
@@ -120,7 +105,7 @@ allocation_conf() {
 }
 
 @test "filters compose, and the same tasks over sockets are allocated in the same way" {
-	devnet devnet1 --chunks 2 --batches 4 --bundles 0
+	DEVNET=devnet1 devnet --chunks 2 --batches 4 --bundles 0
 	allocation_conf
 	prova-task-fetch -c "$CONF" -n 4 -o - --ledger none | tee fetched |
 		prova-trace-build -c "$CONF" -i - -o - --ledger none | tee built |
@@ -134,7 +119,7 @@ allocation_conf() {
 	assert_equal "$(sort <<<"$output")" "$(printf '%s\n' one one two two)"
 
 	mv state state.filters
-	devnet devnet2 --chunks 2 --batches 4 --bundles 0
+	DEVNET=devnet2 devnet --chunks 2 --batches 4 --bundles 0
 	allocation_conf
 	start ledger task-fetch trace-build allocate dispatch-exec.one dispatch-exec.two submit
 	wait_for -s 60 all_verified
@@ -154,7 +139,7 @@ none_left() {
 }
 
 @test "pipelines/run prefixes logs, restarts what dies, and ends all" {
-	devnet devnet --chunks 4 --batches 1 --bundles 1
+	devnet --chunks 4 --batches 1 --bundles 1
 	run_dir
 	PROVA_BIN=$PROVA_BUILD/bin spawn run "$ROOT/pipelines/run" -t 2 "$CONF"
 	names=(ledger task-fetch trace-build.1 trace-build.2 allocate dispatch-exec.one submit)
@@ -178,7 +163,7 @@ none_left() {
 
 @test "pipelines/run leaves nothing behind when it is killed" {
 	[ -x /usr/bin/setpriv ] || skip "no setpriv"
-	devnet devnet --chunks 1 --batches 0 --bundles 0
+	devnet --chunks 1 --batches 0 --bundles 0
 	run_dir
 	PROVA_BIN=$PROVA_BUILD/bin spawn run "$ROOT/pipelines/run" "$CONF"
 	names=(ledger task-fetch trace-build allocate dispatch-exec.one submit)
@@ -191,7 +176,7 @@ none_left() {
 }
 
 @test "pipelines/run does not start again what ended with 100, and refuses wrong settings" {
-	devnet devnet --chunks 1 --batches 0 --bundles 0
+	devnet --chunks 1 --batches 0 --bundles 0
 	run_dir
 	spawn submit prova-submit -c "$CONF"
 	wait_for logged submit event=started

@@ -2,6 +2,7 @@
 # afterwards nothing is left of it.
 # shellcheck disable=SC2004,SC2034,SC2153,SC2154,SC2030,SC2031 # variables of helper and bats (PIDS has names)
 load helper
+load world
 load door
 
 DOOR=front-dispatch-coordinator.farm
@@ -61,7 +62,7 @@ get() {
 submit_file() { stranger proof "$1" "$2" "$3" >"$4"; }
 verdict() { jq -c '[.errcode, .errmsg]' <<<"$1"; }
 # attempts_of TASK: what became of them, the oldest first
-attempts_of() { store front "SELECT a.provider, a.state, coalesce(a.owed, 0) FROM attempt a JOIN work w ON w.id = a.work WHERE w.task = '$1' ORDER BY a.id"; }
+attempts_of() { IN=front store "SELECT a.provider, a.state, coalesce(a.owed, 0) FROM attempt a JOIN work w ON w.id = a.work WHERE w.task = '$1' ORDER BY a.id"; }
 
 @test "logins and tokens: bad signature, other or unknown key, NUL in the name; used, foreign, old, cut, none" {
 	devnet --chunks 0 --batches 0 --bundles 0

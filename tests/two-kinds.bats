@@ -2,6 +2,7 @@
 # dispatch-coordinator.  What is killed, frozen or away costs time, and nothing else.
 # shellcheck disable=SC2004,SC2034,SC2153,SC2154 # variables of helper and bats (PIDS has names)
 load helper
+load world
 load door
 
 STRANGER=$PROVA_BUILD/tests/tools/stranger
@@ -21,15 +22,15 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = ${2:-
 
 # paid_once: each task is submitted, one attempt of it is paid, and the books are right
 paid_once() {
-	settled() { [ "$(store front "SELECT count(*) FROM job WHERE state < 32")" = 0 ]; }
+	settled() { [ "$(IN=front store "SELECT count(*) FROM job WHERE state < 32")" = 0 ]; }
 	wait_for settled
-	assert_equal "$(store front "SELECT count(*) FROM work")" "$1"
-	assert_equal "$(store front "SELECT count(*) FROM job WHERE state = 32")" "$1"
-	assert_equal "$(store front "SELECT count(*) FROM (SELECT work FROM attempt WHERE owed > 0 GROUP BY work HAVING count(*) = 1)")" "$1"
-	assert_equal "$(store front "SELECT count(*) FROM (SELECT work FROM attempt WHERE owed > 0 GROUP BY work HAVING count(*) > 1)")" 0
+	assert_equal "$(IN=front store "SELECT count(*) FROM work")" "$1"
+	assert_equal "$(IN=front store "SELECT count(*) FROM job WHERE state = 32")" "$1"
+	assert_equal "$(IN=front store "SELECT count(*) FROM (SELECT work FROM attempt WHERE owed > 0 GROUP BY work HAVING count(*) = 1)")" "$1"
+	assert_equal "$(IN=front store "SELECT count(*) FROM (SELECT work FROM attempt WHERE owed > 0 GROUP BY work HAVING count(*) > 1)")" 0
 	check_books front
 }
-works_of() { store front "SELECT count(*) FROM attempt WHERE provider = '$1' AND owed > 0"; }
+works_of() { IN=front store "SELECT count(*) FROM attempt WHERE provider = '$1' AND owed > 0"; }
 files() { find "$1" -name 'task.*' | wc -l; }
 no_files() { [ "$(files "$1")" = 0 ]; }
 
@@ -46,8 +47,8 @@ no_files() { [ "$(files "$1")" = 0 ]; }
 	wait_for has_events mine submitted 1
 	run -0 grep -c " event=submitted .* uuid=$uuid " mine.err
 	assert_output 1
-	assert_equal "$(store front "SELECT count(*) FROM attempt")" 1
-	assert_equal "$(store front "SELECT sum(owed) FROM attempt")" 250000
+	assert_equal "$(IN=front store "SELECT count(*) FROM attempt")" 1
+	assert_equal "$(IN=front store "SELECT sum(owed) FROM attempt")" 250000
 	paid_once 1
 }
 
