@@ -47,7 +47,7 @@ behind() {
 	check_books front behind
 }
 
-@test "the ledger is away while proofs come in: 503, and all arrive" {
+@test "the ledger is away while proofs come in: all arrive" {
 	devnet --chunks 6 --batches 0 --bundles 0 --collection 120
 	front "hold = 300ms"
 	behind

@@ -53,6 +53,7 @@ make_row(struct books *b, struct place *p)
 	row_merge(&p->row, &g.set, BIT(type) | BIT(fork));
 	SET(&p->row, kind, ROW_ATTEMPT);
 	SET(&p->row, state, ATTEMPT_ALLOCATED);
+	SET(&p->row, work, b->next_id);
 	SET(&p->row, id, b->next_id++);
 	SET(&p->row, task, SPAN("0123456789"));
 	SET(&p->row, body, span_str(life_input));

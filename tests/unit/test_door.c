@@ -286,6 +286,7 @@ make_row(uint64_t id, const char *task)
 
 	SET(&r, kind, ROW_ATTEMPT);
 	SET(&r, id, id);
+	SET(&r, work, id);
 	SET(&r, rev, 1);
 	SET(&r, state, ATTEMPT_ALLOCATED);
 	SET(&r, type, TYPE_CHUNK);

@@ -98,6 +98,7 @@ farm_offer(struct farm *f, uint64_t type, struct span task, struct span fork, st
 
 	SET(&row, kind, ROW_ATTEMPT);
 	SET(&row, id, f->next);
+	SET(&row, work, f->next);
 	SET(&row, rev, 1);
 	SET(&row, state, ATTEMPT_ALLOCATED);
 	SET(&row, chain, SPAN("main"));
