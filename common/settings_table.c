@@ -171,7 +171,7 @@ const struct setting settings_table[] = {
 	{ "prover", "max_tries", SET_UINT, "3", "1", "1000",
 	    "How often proving a task is begun before it is reported as failed." },
 	{ "prover", "give_up", SET_SPAN, "1d", "10ms", "3650d",
-	    "How long a proof is submitted to a Coordinator that does not know its task before it is put aside." },
+	    "How long a proof is submitted where its task is not known, or the request not let through, before it is put aside." },
 	{ "prover", "state_dir", SET_TEXT, "", NULL, NULL,
 	    "Directory of its tasks; empty is prover.NAME below state_dir of [prova]." },
 	{ "prover", "seed", SET_TEXT, "", NULL, NULL,

@@ -168,12 +168,36 @@ END
 	wait_for test -s log
 	stop prover KILL || :
 	prover -O "command=$ROOT/pipelines/plugins/queue-prover" -O workers=1
-	wait_for logged prover 'event=proving .*try=2'
+	wait_for logged prover 'event=resuming .*try=1'
 	stop prover
 	prover -O "command=$ROOT/pipelines/plugins/queue-prover" -O workers=1
 	wait_for accepted 1
 	assert_equal "$(wc -l <log)" 1
 }
+
+# outlives ASK TRIES: an order that is done while its prover was killed three times is found, and no second one begun
+outlives() {
+	devnet --chunks 1 --batches 0 --bundles 0
+	export SHA_PROVER_LOG=$PWD/log QUEUE_PROVER_SECONDS=3600 QUEUE_PROVER_ASK=$1
+	OPTS+=(-O "command=$ROOT/pipelines/plugins/queue-prover" -O workers=1 -O "max_tries=$2")
+	for event in proving resuming resuming; do
+		rm -f prover.err
+		prover
+		wait_for logged prover "event=$event .*try=1"
+		wait_for test -s log
+		stop prover KILL || :
+	done
+	sed -i 's/ [0-9]*$/ 1/' log	# it was due long ago
+	prover
+	wait_for accepted 1
+	wait_for no_files
+	stop prover
+	assert_equal "$(wc -l <log)" 1
+	run -1 grep event=task-failed prover.err
+}
+
+@test "killed more often than max_tries: the order is looked up" { outlives lookup 2; }
+@test "killed more often than max_tries: the order is found by its key" { outlives key 1; }
 
 @test "two files of one identity: one is put aside, none is lost" {
 	devnet --chunks 2 --batches 0 --bundles 0

@@ -192,6 +192,16 @@ static const enum posted meanings[] = {
 	[COORD_V_PARAMETER] = POSTED_UNREADABLE, [COORD_V_AGAIN] = POSTED_UNKNOWN, [COORD_V_TOKEN] = POSTED_UNANSWERED,
 };
 
+/* Not the protocol.  What refuses the request as such (too large, no such path) will do so again; it may be
+ * what stands between, so it says nothing about the Coordinator. */
+static enum posted
+barred(long status)
+{
+	bool lasts = status >= 400 && status < 500 && status != 401 && status != 408 && status != 429;
+
+	return lasts ? POSTED_BARRED : POSTED_UNANSWERED;
+}
+
 static bool
 post_done(void *arg, const struct identity_answer *a)
 {
@@ -205,7 +215,7 @@ post_done(void *arg, const struct identity_answer *a)
 	enum coord_verdict v = coord_read_submit(a->status, a->body, &answer);
 	if (v == COORD_V_TOKEN && !a->last)
 		return true;
-	post_over(call, answer.outcome == COORD_GARBAGE ? POSTED_UNANSWERED : meanings[v],
+	post_over(call, answer.outcome == COORD_GARBAGE ? barred(a->status) : meanings[v],
 	    answer.code ? answer.code : CODE_POST_FAILED, answer.errmsg);
 	return false;
 }

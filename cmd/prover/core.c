@@ -37,6 +37,11 @@ struct worker {
 	uint64_t	 able;
 	struct record	 rec;
 	uint32_t	 tries, failures;	/* what its name is to say */
+	bool		 ordered;	/* an order of this number of failures may be there */
+	bool		 counted;	/* PROVES: what is under way is a new try */
+	uint32_t	 lost;		/* PROOF_LOST in a row, the last one for this reason: */
+	enum code	 lost_code;
+	char		 lost_why[256];
 	struct backoff	 trouble;
 	/* polls */
 	struct wish	*wish;
@@ -46,7 +51,7 @@ struct worker {
 	uint64_t	 began_ms;
 	/* posts */
 	unsigned	 posts;
-	uint64_t	 unknown_ms;	/* since when its task is not known there; 0: it is */
+	uint64_t	 unknown_ms;	/* since when its task is not known there, or it is not let through; 0: neither */
 };
 
 struct core {
@@ -289,8 +294,9 @@ core_adopt(struct core *c, struct record *r)
 
 	w->rec = *r;
 	*r = (struct record){ 0 };
-	w->has = w->rec.found = true;
+	w->has = w->ordered = true;
 	w->left = false;
+	w->lost = 0;
 	w->tries = w->rec.tries;
 	w->failures = w->rec.failures;
 	go(w, w->rec.state == RECORD_OPEN ? BUILDS : POSTS, 0);
@@ -393,7 +399,8 @@ on_task(struct worker *w, const struct poll_result *r)
 	w->rec = (struct record){ .identity = w->identity, .task = *r->task };
 	*r->task = (struct coord_task){ 0 };
 	w->has = true;
-	w->tries = w->failures = w->empty = 0;
+	w->tries = w->failures = w->lost = w->empty = 0;
+	w->ordered = false;
 	backoff_ok(&w->trouble);
 	diag(DIAG_INFO, "task-fetched", "%s bytes=%zu", task_word(w), w->rec.task.data.n);
 	go(w, KEEPS, 0);
@@ -573,22 +580,43 @@ renumber(struct worker *w)
 	return 0;
 }
 
-/* The commit point of a try: from here it counts, also when we end in the middle. */
+/* The commit point of a try: from here it counts, also when we end in the middle.  To go on with an order is a new
+ * try only where that order's was given back. */
 static void
 begin_try(struct worker *w)
 {
 	struct core *c = w->core;
 
-	w->tries++;
+	w->counted = !w->ordered || w->tries == w->failures;
+	w->tries += w->counted;
 	if (renumber(w) != 0) {
-		w->tries--;
+		w->tries -= w->counted;
 		disk_fails(w, "try");
 		return;
 	}
-	diag(DIAG_INFO, "proving", "%s try=%" PRIu32, task_word(w), w->rec.tries);
+	diag(DIAG_INFO, w->ordered ? "resuming" : "proving", "%s try=%" PRIu32, task_word(w), w->rec.tries);
 	w->busy = true;
 	go(w, PROVES, 0);
-	c->o.ops->prove(c->o.arg, number_of(w), &w->rec);
+	c->o.ops->prove(c->o.arg, number_of(w), &w->rec, w->ordered);
+}
+
+/* What was under way does not count. */
+static void
+give_back(struct worker *w)
+{
+	w->tries -= w->counted;
+	w->counted = false;
+	if (renumber(w) != 0)
+		disk_fails(w, "try");
+}
+
+static void
+fail_cut_off(struct worker *w)
+{
+	if (w->lost)
+		fail_task(w, w->lost_code, 1, w->lost_why);
+	else
+		fail_task(w, CODE_MAX_ATTEMPTS, 1, "proving was begun, and cut off, as often as it may be");
 }
 
 static void
@@ -600,8 +628,8 @@ step_waits(struct worker *w)
 		w->at_ms = UINT64_MAX;
 	else if (!(w->able >> w->rec.task.type & 1))
 		fail_task(w, CODE_NOT_ABLE, 2, "this prover does not prove tasks of this type");
-	else if (w->tries >= c->o.max_tries)
-		fail_task(w, CODE_MAX_ATTEMPTS, 1, "proving was begun, and cut off, as often as it may be");
+	else if (w->tries >= c->o.max_tries && (!w->ordered || w->tries == w->failures))
+		fail_cut_off(w);
 	else
 		begin_try(w);
 }
@@ -617,30 +645,45 @@ on_done(struct worker *w, struct span proof)
 	go(w, FINISHES, 0);
 }
 
-/* The same order may still bring a proof after PROOF_LOST; after PROOF_FAILED it takes another. */
+/* The same order may still bring a proof after PROOF_LOST, so it is asked for, also behind the last try, but not for
+ * ever; after PROOF_FAILED it takes another. */
 static void
 on_failed(struct worker *w, enum proof_outcome outcome, enum code code, const char *why)
 {
 	struct core *c = w->core;
 
+	w->ordered = outcome == PROOF_LOST;
+	w->lost = w->ordered ? w->lost + 1 : 0;
+	w->lost_code = code;
+	snprintf(w->lost_why, sizeof w->lost_why, "%s", why);
 	diag(DIAG_WARN, "try-failed", "%s try=%" PRIu32 " of=%" PRIu32 " code=%s why=%s", task_word(w), w->rec.tries,
 	    c->o.max_tries, code_word(code), diag_quote(why));
 	w->failures += outcome == PROOF_FAILED;
 	if (renumber(w) != 0)
 		disk_fails(w, "failure");	/* the next try's will say it, too */
-	if (w->tries >= c->o.max_tries)
-		fail_task(w, code, outcome == PROOF_LOST ? 1 : 2, why);
+	if (w->lost > c->o.max_tries)
+		fail_cut_off(w);
+	else if (w->tries >= c->o.max_tries && !w->ordered)
+		fail_task(w, code, 2, why);
 	else
 		go(w, WAITS, fails(w));
+}
+
+/* Surely there is no order: the next one is a new try. */
+static void
+on_none(struct worker *w)
+{
+	diag(DIAG_DEBUG, "no-order", "%s try=%" PRIu32, task_word(w), w->rec.tries);
+	go(w, WAITS, 0);
+	w->ordered = false;
+	give_back(w);
 }
 
 static void
 on_later(struct worker *w, enum code code, const char *why)
 {
 	diag(DIAG_DEBUG, "try-later", "%s code=%s why=%s", task_word(w), code_word(code), diag_quote(why));
-	w->tries--;
-	if (renumber(w) != 0)
-		disk_fails(w, "try");
+	give_back(w);
 	go(w, WAITS, fails(w));
 }
 
@@ -651,6 +694,8 @@ core_proved(struct core *c, size_t i, enum proof_outcome outcome, struct span pr
 
 	if (outcome == PROOF_DONE)
 		on_done(w, proof);
+	else if (outcome == PROOF_NONE)
+		on_none(w);
 	else if (outcome == PROOF_LATER)
 		on_later(w, code, why);
 	else
@@ -726,16 +771,12 @@ on_unreadable(struct worker *w, enum code code, const char *why)
 		w->doing = FINISHES;	/* without that proof */
 }
 
-/* A data base that is away makes the Coordinator say so, too: it is asked until the operator's patience is over. */
+/* It is posted again until the operator's patience is over. */
 static void
-on_unknown(struct worker *w, enum code code, const char *why)
+on_barred(struct worker *w, enum code code, const char *why)
 {
 	uint64_t now = clock_ms();
 
-	if (w->rec.state == RECORD_FAILED) {
-		on_taken(w, code, why);
-		return;
-	}
 	if (w->unknown_ms == 0) {
 		diag(DIAG_WARN, "submit-again", "%s code=%s why=%s", task_word(w), code_word(code), diag_quote(why));
 		w->unknown_ms = now;
@@ -746,6 +787,16 @@ on_unknown(struct worker *w, enum code code, const char *why)
 		return;
 	diag(DIAG_ERROR, "put-aside", "%s posts=%u code=%s why=%s", task_word(w), w->posts, code_word(code), diag_quote(why));
 	clear(w, EXIT_NO, why);
+}
+
+/* A data base that is away makes the Coordinator say so, too. */
+static void
+on_unknown(struct worker *w, enum code code, const char *why)
+{
+	if (w->rec.state == RECORD_FAILED)
+		on_taken(w, code, why);
+	else
+		on_barred(w, code, why);
 }
 
 static void
@@ -761,11 +812,11 @@ core_posted(struct core *c, size_t i, enum posted posted, enum code code, const 
 {
 	static void (*const on[POSTED_OUTCOMES])(struct worker *, enum code, const char *) = {
 		[POSTED_TAKEN] = on_taken, [POSTED_FINAL] = on_final, [POSTED_UNREADABLE] = on_unreadable,
-		[POSTED_UNKNOWN] = on_unknown, [POSTED_UNANSWERED] = on_silence,
+		[POSTED_UNKNOWN] = on_unknown, [POSTED_BARRED] = on_barred, [POSTED_UNANSWERED] = on_silence,
 	};
 	struct worker *w = answered(c, i, POSTS);
 
-	if (posted != POSTED_UNANSWERED)
+	if (posted < POSTED_BARRED)
 		is_there(c);
 	on[posted](w, code, why);
 }
@@ -820,14 +871,9 @@ core_turn(struct core *c)
 void
 core_stop(struct core *c)
 {
-	for (size_t i = 0; i < c->n; i++) {
-		struct worker *w = c->workers[i];
-		if (w->doing != PROVES)
-			continue;
-		w->tries--;
-		if (renumber(w) != 0)
-			disk_fails(w, "try");
-	}
+	for (size_t i = 0; i < c->n; i++)
+		if (c->workers[i]->doing == PROVES)
+			give_back(c->workers[i]);
 }
 
 const struct record *

@@ -27,7 +27,8 @@ struct core_ops {
 	/* get_task as this identity: types are bits 1 << TYPE_CHUNK ...; task_id: this one only, or empty */
 	void	(*poll)(void *arg, size_t worker, uint64_t types, struct span task_id);
 	void	(*build)(void *arg, size_t worker, const struct record *);
-	void	(*prove)(void *arg, size_t worker, const struct record *);
+	/* again: an order for the same number of failures may be there: go on with that one, and begin no other */
+	void	(*prove)(void *arg, size_t worker, const struct record *, bool again);
 	void	(*post)(void *arg, size_t worker, const struct record *, bool again);
 	/* the input that core_built told of is not needed any more */
 	void	(*unbuild)(void *arg, size_t worker);
@@ -90,6 +91,7 @@ enum proof_outcome {
 	PROOF_FAILED,		/* this order is over, and there is no proof */
 	PROOF_LOST,		/* the program ended or hung: the order may go on */
 	PROOF_LATER,		/* not begun: not now */
+	PROOF_NONE,		/* again: there is no order, or no way to know */
 	PROOF_OUTCOMES
 };
 void	core_proved(struct core *, size_t worker, enum proof_outcome, struct span proof, enum code, const char *why);
@@ -99,6 +101,7 @@ enum posted {
 	POSTED_FINAL,		/* the answer is no, and will be */
 	POSTED_UNREADABLE,	/* it cannot read the proof; the task is still ours */
 	POSTED_UNKNOWN,		/* it knows no such task now */
+	POSTED_BARRED,		/* something there does not let this request through */
 	POSTED_UNANSWERED,
 	POSTED_OUTCOMES
 };

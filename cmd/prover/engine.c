@@ -1,8 +1,7 @@
 /* engine.c - what proves.  See engine.h.
  *
  * An order of an asynchronous command outlives the process that took it: its handle is asked for until there is an
- * answer, or until prove_ms is over; then it is cancelled, where the command can do that.  An order that was begun
- * before, by a process that is gone, is not begun again where the command can be asked about it. */
+ * answer, or until prove_ms is over; then it is cancelled, where the command can do that. */
 #include "cmd/prover/engine.h"
 
 #include "cmd/prover/store.h"
@@ -16,8 +15,8 @@
 
 enum { PROOF_BYTES = 256 << 20 };
 
-/* What a worker is at: nothing, a call, or the time between two polls. */
-enum at { IDLE, RECONCILING, PROVING, BETWEEN, POLLING, CANCELLING };
+/* What a worker is at: nothing, a call, the time between two polls, or an order that cannot be asked about. */
+enum at { IDLE, RECONCILING, PROVING, BETWEEN, POLLING, CANCELLING, BLIND };
 static const enum plugin_verb verbs[] = {
 	[RECONCILING] = PLUGIN_RECONCILE, [PROVING] = PLUGIN_PROVE, [POLLING] = PLUGIN_POLL, [CANCELLING] = PLUGIN_CANCEL,
 };
@@ -30,7 +29,7 @@ struct hand {
 	enum at		 at;
 	bool		 asked;			/* a call is under way */
 	uint64_t	 until_ms;		/* when the order's time is over */
-	uint64_t	 opened_ms;
+	uint64_t	 quiet_ms;		/* since when no prove call is under way */
 	struct buf	 attempt, handle;
 	struct buf	 task;			/* members of the call prove */
 	struct buf	 proof;			/* the mock's */
@@ -114,6 +113,8 @@ on_failed(struct hand *h, const struct reply *r)
 static void
 on_no_answer(struct hand *h, const struct reply *r)
 {
+	if (h->at == PROVING)
+		h->quiet_ms = clock_ms();
 	if (h->at == PROVING && r->outcome == REPLY_NO_ANSWER)
 		over_for(h, PROOF_LOST, r, CODE_PLUGIN_EXIT);
 	else if (h->at == PROVING || h->at == RECONCILING)
@@ -121,8 +122,6 @@ on_no_answer(struct hand *h, const struct reply *r)
 	else
 		poll_later(h);
 }
-
-static void order(struct hand *);
 
 /* An order that was taken may be seen only a while later: before that "unknown" is no answer. */
 static void
@@ -132,8 +131,8 @@ on_unknown(struct hand *h, const struct reply *r)
 
 	if (h->at != RECONCILING)
 		on_failed(h, r);
-	else if (caps && clock_ms() - h->opened_ms >= caps->lag_ms && coproc_ready(h->co))
-		order(h);
+	else if (caps && clock_ms() - h->quiet_ms >= caps->lag_ms)
+		over(h, PROOF_NONE, (struct span){ 0 }, CODE_OK, "");
 	else
 		over_for(h, PROOF_LATER, r, CODE_PROVER_RETRY);
 }
@@ -221,16 +220,24 @@ put_task(struct hand *h, const struct engine_order *o)
 }
 
 static void
+in_next_turn(struct hand *h, enum at at)
+{
+	h->at = at;
+	loop_timer(h->e->o.loop, &h->timer, MAX2(clock_ms(), 1));
+}
+
+static void
 prove_by_command(struct hand *h, const struct engine_order *o)
 {
 	const struct plugin_caps *caps = coproc_caps(h->co);
-	bool begun = o->record->found || o->record->tries > o->record->failures + 1;
 
 	put_task(h, o);
-	if (begun && caps->ask == PLUGIN_ASK_LOOKUP && caps->verbs >> PLUGIN_RECONCILE & 1)
+	if (!o->again || caps->ask == PLUGIN_ASK_KEY)
+		order(h);
+	else if (caps->ask == PLUGIN_ASK_LOOKUP && caps->verbs >> PLUGIN_RECONCILE & 1)
 		ask_about(h, RECONCILING);
 	else
-		order(h);
+		in_next_turn(h, BLIND);
 }
 
 /* ---- the mock ---- */
@@ -240,6 +247,10 @@ prove_by_digest(struct hand *h, const struct engine_order *o)
 {
 	struct engine *e = h->e;
 
+	if (o->again) {
+		in_next_turn(h, BLIND);
+		return;
+	}
 	buf_reset(&h->proof);
 	buf_puts(&h->proof, "{\"input_sha256\":\"");
 	num_put_hex(&h->proof, (struct span){ o->sha256, HASH_BYTES });
@@ -280,7 +291,9 @@ on_timer(void *arg)
 {
 	struct hand *h = arg;
 
-	if (!h->co && h->at == IDLE)
+	if (h->at == BLIND)
+		over(h, PROOF_NONE, (struct span){ 0 }, CODE_OK, "");
+	else if (!h->co && h->at == IDLE)
 		h->e->o.able(h->e->o.arg, h->worker, h->e->o.types, "");
 	else if (!h->co)
 		mock_done(h);
@@ -301,14 +314,12 @@ engine_prove(struct engine *e, size_t worker, const struct engine_order *o)
 	buf_reset(&h->handle);
 	taskfile_attempt(o->record, &h->attempt);
 	h->until_ms = clock_ms() + e->o.prove_ms;
-	if (!h->co) {
+	if (!h->co)
 		prove_by_digest(h, o);
-	} else if (coproc_ready(h->co) && plugin_caps_fork(coproc_caps(h->co), SPAN_OF(&o->record->task.fork))) {
+	else if (coproc_ready(h->co) && plugin_caps_fork(coproc_caps(h->co), SPAN_OF(&o->record->task.fork)))
 		prove_by_command(h, o);
-	} else {
-		h->at = PROVING;
-		loop_timer(e->o.loop, &h->timer, MAX2(clock_ms(), 1));
-	}
+	else
+		in_next_turn(h, PROVING);
 }
 
 /* Up or down; a call that is under way does not change what it can. */
@@ -332,7 +343,7 @@ engine_open(struct engine *e, size_t worker)
 	if (e->hands[worker])
 		return;
 	struct hand *h = e->hands[worker] = xzalloc(sizeof *h);
-	*h = (struct hand){ .e = e, .worker = worker, .opened_ms = clock_ms(), .timer = { .fn = on_timer, .arg = h } };
+	*h = (struct hand){ .e = e, .worker = worker, .quiet_ms = clock_ms(), .timer = { .fn = on_timer, .arg = h } };
 	snprintf(h->name, sizeof h->name, "%.60s.%zu", e->o.name, worker);
 	if (e->o.mock)
 		loop_timer(e->o.loop, &h->timer, MAX2(clock_ms(), 1));

@@ -31,6 +31,8 @@ struct engine_order {
 	const char		*input;		/* path */
 	uint8_t			 sha256[HASH_BYTES];
 	uint64_t		 bytes;
+	/* it may have been begun before: found by its key, or asked for; where there is no such way, PROOF_NONE */
+	bool			 again;
 };
 
 struct engine *engine_new(const struct engine_opts *) MUSTCHECK;	/* copies */

@@ -99,11 +99,11 @@ build(void *arg, size_t worker, const struct record *record)
 }
 
 static void
-prove(void *arg, size_t worker, const struct record *record)
+prove(void *arg, size_t worker, const struct record *record, bool again)
 {
 	struct prover *p = arg;
 	const struct place *place = place_of(p, worker);
-	struct engine_order order = { .record = record, .bytes = place->bytes };
+	struct engine_order order = { .record = record, .again = again, .bytes = place->bytes };
 	char *path = xstrdup(blob_path(p->blobs, place->blob));
 
 	order.input = path;

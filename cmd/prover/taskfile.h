@@ -24,7 +24,6 @@ struct record {
 	uint32_t		 identity;
 	uint32_t		 tries;		/* how often proving was begun */
 	uint32_t		 failures;	/* how many of these orders surely are over without a proof */
-	bool			 found;		/* by a process that has not fetched it: an order may be under way */
 	struct coord_task	 task;
 	enum record_state	 state;
 	struct buf		 outcome;

@@ -68,6 +68,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
+	clock_freeze(0);
 	engine_free(&engine);
 	loop_free(&loop);
 	record_free(&record);
@@ -104,9 +105,9 @@ wait_answer(void)
 }
 
 static void
-prove(void)
+ask(bool begun)
 {
-	struct engine_order order = { .record = &record, .input = "/dev/null", .sha256 = { 0xab }, .bytes = 9 };
+	struct engine_order order = { .record = &record, .input = "/dev/null", .sha256 = { 0xab }, .bytes = 9, .again = begun };
 
 	answers = 0;
 	engine_prove(engine, 2, &order);
@@ -116,6 +117,9 @@ prove(void)
 		loop_turn(loop, 1);
 	assert_int_equal(answers, 1);
 }
+
+static void prove(void) { ask(false); }
+static void resume(void) { ask(true); }
 
 static void
 a_command_proves_and_proves_again(void **state)
@@ -230,35 +234,74 @@ an_order_that_may_be_there_is_looked_up_first(void **state)
 {
 	start(SERVE(LOOKUP, "*'\"reconcile\"'*) " OK("\\\"known\\\":true,\\\"handle\\\":\\\"h\\\"") " ;; "
 	    "*'\"poll\"'*'\"handle\":\"h\"'*) " OK("\\\"state\\\":\\\"proved\\\",\\\"proof\\\":\\\"first\\\"") " ;; *) exit 1 ;;"));
-	record.tries = 2;
-	prove();
+	resume();
 	assert_true(outcome == PROOF_DONE && strcmp(proof, "first") == 0);
-	record.tries = 1;
-	record.found = true;
-	prove();
-	assert_true(outcome == PROOF_DONE && strcmp(proof, "first") == 0);
-	record.found = false;
 	prove();		/* surely not there: not asked, ordered */
 	assert_int_equal(outcome, PROOF_LOST);
 }
 
 static void
-an_order_that_is_not_there_is_made(void **state)
+an_order_of_a_moment_ago_may_not_be_seen_yet(void **state)
 {
-	record.found = true;
-	start(SERVE(LOOKUP, "*'\"reconcile\"'*) " OK("\\\"known\\\":false") " ;; *'\"prove\"'*'\"input\"'*) " PROOF " ;;"));
+	uint64_t now = clock_ms() + 7200000;
+
+	start(SERVE(LOOKUP ",\\\"lag_ms\\\":3600000", "*'\"reconcile\"'*) " OK("\\\"known\\\":false") " ;; *) exit 1 ;;"));
+	clock_freeze(now);
 	prove();
+	assert_int_equal(outcome, PROOF_LOST);
+	clock_freeze(now + 15000);	/* it is started again */
+	for (int i = 0; i < 1000 && !able_types; i++)
+		loop_turn(loop, 20);
+	resume();
+	assert_int_equal(outcome, PROOF_LATER);
+	assert_int_equal(code, CODE_PROVER_RETRY);
+	clock_freeze(now + 3615000);
+	resume();
+	assert_int_equal(outcome, PROOF_NONE);
+}
+
+static void
+an_order_is_found_by_its_key(void **state)
+{
+	start(SERVE(SYNC ",\\\"ask\\\":\\\"key\\\"", "*'\"prove\"'*'\"attempt\":\"u-1.0\"'*'\"input\"'*) " PROOF " ;; *) exit 1 ;;"));
+	resume();
 	assert_true(outcome == PROOF_DONE && strcmp(proof, "p") == 0);
+}
+
+static void
+an_order_that_cannot_be_asked_about_is_none(void **state)
+{
+	struct engine_opts o = usual("");
+
+	start(SERVE(SYNC, "*) " PROOF " ;;"));
+	resume();
+	assert_int_equal(outcome, PROOF_NONE);
+	engine_free(&engine);
+	able_types = 0;
+	o.mock = true;
+	start_with(&o);
+	resume();
+	assert_int_equal(outcome, PROOF_NONE);
+	prove();
+	assert_int_equal(outcome, PROOF_DONE);
+}
+
+static void
+an_order_is_not_there_when_the_command_can_be_sure(void **state)
+{
+	start(SERVE(LOOKUP, "*'\"reconcile\"'*) " OK("\\\"known\\\":false") " ;; *) exit 1 ;;"));
+	resume();
+	assert_int_equal(outcome, PROOF_NONE);
 	engine_free(&engine);
 	able_types = 0;
 	/* it may not see it yet */
 	start(SERVE(LOOKUP ",\\\"lag_ms\\\":3600000", "*'\"reconcile\"'*) " OK("\\\"known\\\":false") " ;; *) " PROOF " ;;"));
-	prove();
+	resume();
 	assert_int_equal(outcome, PROOF_LATER);
 	engine_free(&engine);
 	able_types = 0;
 	start(SERVE(LOOKUP, "*) exit 1 ;;"));
-	prove();
+	resume();
 	assert_int_equal(outcome, PROOF_LATER);
 }
 
@@ -303,7 +346,9 @@ main(void)
 		T(a_command_proves_and_proves_again), T(refusals_and_ends_have_their_outcomes), T(a_proof_comes_by_its_path),
 		T(an_order_is_polled_until_there_is_a_proof), T(an_order_outlives_the_process_that_took_it),
 		T(an_order_that_takes_too_long_is_cancelled), T(an_order_that_may_be_there_is_looked_up_first),
-		T(an_order_that_is_not_there_is_made), T(another_fork_is_refused_here), T(the_mock_proves_by_digest),
+		T(an_order_is_not_there_when_the_command_can_be_sure),
+		T(an_order_of_a_moment_ago_may_not_be_seen_yet),
+		T(an_order_is_found_by_its_key), T(an_order_that_cannot_be_asked_about_is_none), T(another_fork_is_refused_here), T(the_mock_proves_by_digest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,12 +153,12 @@ on_build(void *arg, size_t worker, const struct record *r)
 }
 
 static void
-on_prove(void *arg, size_t worker, const struct record *r)
+on_prove(void *arg, size_t worker, const struct record *r, bool begun)
 {
 	struct buf attempt = { 0 };
 
 	taskfile_attempt(r, &attempt);
-	note("prove%zu=%s ", worker, buf_cstr(&attempt));
+	note("%s%zu=%s ", begun ? "resume" : "prove", worker, buf_cstr(&attempt));
 	buf_free(&attempt);
 }
 
@@ -489,9 +489,12 @@ a_task_that_fails_too_often_is_reported(void **state)
 	assert_string_equal(seen(), "number=task.0.2.1 prove0=uuid-0x1.1");	/* another order */
 	proved(0, PROOF_LOST);
 	pass(60000);
-	assert_string_equal(seen(), "number=task.0.3.1 prove0=uuid-0x1.1");	/* the same */
+	assert_string_equal(seen(), "resume0=uuid-0x1.1");	/* the same: no new try */
 	proved(0, PROOF_FAILED);
-	assert_string_equal(seen(), "number=task.0.3.2 keep0 post0:failure");
+	pass(60000);
+	assert_string_equal(seen(), "number=task.0.2.2 number=task.0.3.2 prove0=uuid-0x1.2");
+	proved(0, PROOF_FAILED);
+	assert_string_equal(seen(), "number=task.0.3.3 keep0 post0:failure");
 	assert_non_null(strstr(buf_cstr(&last_post), "\"status\":1,\"proof\":\"\",\"failure_type\":2,\"failure_msg\":\"prover-failed: no GPU\""));
 	posted(0, POSTED_UNANSWERED);
 	assert_int_equal(nfiles, 1);
@@ -577,6 +580,32 @@ a_proof_whose_task_is_unknown_for_long_is_put_aside(void **state)
 }
 
 static void
+a_post_that_is_not_let_through_is_put_aside_in_the_end(void **state)
+{
+	char doing[128];
+
+	for (int failed = 0; failed < 2; failed++) {
+		empty_disk();
+		begin();
+		give(0, TYPE_CHUNK, "0x1");
+		built(0, failed ? CODE_TASK_BAD : CODE_OK);
+		if (!failed)
+			proved(0, PROOF_DONE);
+		seen();
+		for (uint64_t at = clock_ms(); clock_ms() - at < GIVE_UP_MS; ) {
+			posted(0, POSTED_BARRED);
+			assert_string_equal(seen(), "");
+			core_note(core, doing, sizeof doing);
+			assert_string_equal(doing, "1 submit");		/* and nobody is silent */
+			pass(40000);
+			assert_string_equal(seen(), failed ? "post0:failure" : "post0:proof");
+		}
+		posted(0, POSTED_BARRED);
+		assert_string_equal(seen(), "aside0 unbuild0 poll0:4");
+	}
+}
+
+static void
 a_proof_that_cannot_be_read_is_a_failed_try(void **state)
 {
 	until_post();
@@ -638,6 +667,15 @@ restart(const struct core_opts *o)
 	core_turn(core);
 }
 
+/* A new process has built the input again. */
+static void
+again(const struct core_opts *o)
+{
+	restart(o);
+	seen();
+	built(0, CODE_OK);
+}
+
 static void
 an_end_gives_the_try_back_and_a_kill_does_not(void **state)
 {
@@ -646,19 +684,80 @@ an_end_gives_the_try_back_and_a_kill_does_not(void **state)
 	until_try();
 	core_stop(core);
 	assert_non_null(find_file("task.0.0.0"));
-	restart(&o);
-	built(0, CODE_OK);
-	assert_non_null(find_file("task.0.1.0"));
-	restart(&o);
-	built(0, CODE_OK);
-	restart(&o);
-	built(0, CODE_OK);
+	again(&o);
+	assert_string_equal(seen(), "number=task.0.1.0 resume0=uuid-0x1.0");
+	proved(0, PROOF_NONE);
+	assert_string_equal(seen(), "number=task.0.0.0 number=task.0.1.0 prove0=uuid-0x1.0");
+	for (int i = 2; i <= 3; i++) {		/* nobody knows what became of the order: another one is begun */
+		again(&o);
+		assert_string_equal(seen(), "resume0=uuid-0x1.0");
+		proved(0, PROOF_NONE);
+		assert_non_null(strstr(seen(), "prove0=uuid-0x1.0"));
+	}
 	assert_non_null(find_file("task.0.3.0"));
+	again(&o);
+	core_stop(core);	/* to ask is no try: there is none to give back */
+	assert_non_null(find_file("task.0.3.0"));
+	again(&o);
 	seen();
-	restart(&o);
-	built(0, CODE_OK);
-	assert_string_equal(seen(), "build0 keep0 post0:failure");
+	proved(0, PROOF_NONE);
+	assert_string_equal(seen(), "keep0 post0:failure");
 	assert_non_null(strstr(buf_cstr(&last_post), "\"failure_type\":1,\"failure_msg\":\"max-attempts: "));
+}
+
+static void
+an_order_outlives_any_number_of_kills(void **state)
+{
+	struct core_opts o = usual();
+
+	until_try();
+	o.max_tries = 1;
+	for (int i = 0; i < 5; i++) {
+		again(&o);
+		assert_string_equal(seen(), "resume0=uuid-0x1.0");
+		proved(0, PROOF_LATER);		/* the command is not there yet */
+		pass(60000);
+		assert_string_equal(seen(), "resume0=uuid-0x1.0");
+		assert_non_null(find_file("task.0.1.0"));
+	}
+	proved(0, PROOF_DONE);
+	assert_string_equal(seen(), "keep0 post0:proof");
+}
+
+static void
+the_last_try_s_order_is_asked_for_when_it_was_lost(void **state)
+{
+	struct core_opts o = usual();
+
+	o.max_tries = 1;
+	for (int i = 0; i < 3; i++) {
+		empty_disk();
+		begin_with(&o);
+		give(0, TYPE_CHUNK, "0x1");
+		built(0, CODE_OK);
+		proved(0, PROOF_LOST);
+		seen();
+		pass(60000);
+		assert_string_equal(seen(), "resume0=uuid-0x1.0");
+		proved(0, (enum proof_outcome[]){ PROOF_DONE, PROOF_NONE, PROOF_LOST }[i]);
+		assert_string_equal(seen(), i == 0 ? "keep0 post0:proof" : "keep0 post0:failure");
+		if (i > 0)
+			assert_non_null(strstr(buf_cstr(&last_post), "\"failure_type\":1,\"failure_msg\":\"prover-failed: no GPU\""));
+	}
+}
+
+/* Killed between the last failure and its report: the next number of failures is no order's. */
+static void
+nothing_is_ordered_behind_the_last_failure(void **state)
+{
+	struct core_opts o = usual();
+
+	until_try();
+	proved(0, PROOF_FAILED);
+	assert_non_null(find_file("task.0.1.1"));
+	o.max_tries = 1;
+	again(&o);
+	assert_string_equal(seen(), "keep0 post0:failure");
 }
 
 static void
@@ -773,7 +872,9 @@ struct job {
 static struct job jobs[TASKS];
 static unsigned ops_done, kill_at, proofs;
 static bool dead, effect;
-static struct { enum { NOTHING, POLLED, BUILT, PROVED, POSTED } what; int task; char uuid[32]; } pending[8];
+static bool finds;		/* the command goes on with an order that it has begun */
+static char orders[256];	/* that it has begun: " UUID UUID " */
+static struct { enum { NOTHING, POLLED, BUILT, PROVED, UNKNOWN, POSTED } what; int task; char uuid[32]; } pending[8];
 
 /* May this op do what it does? */
 static bool
@@ -820,8 +921,18 @@ sim_call(size_t w, int what)
 
 static void sim_build(void *arg, size_t w, const struct record *r) { sim_call(w, BUILT); }
 
+/* Where there may be an order. */
 static void
-sim_prove(void *arg, size_t w, const struct record *r)
+sim_resume(size_t w, const struct record *r)
+{
+	char order[32];
+
+	snprintf(order, sizeof order, " %.*s ", SPAN_ARG(SPAN_OF(&r->task.uuid)));
+	sim_call(w, finds && strstr(orders, order) ? PROVED : UNKNOWN);
+}
+
+static void
+sim_prove(void *arg, size_t w, const struct record *r, bool begun)
 {
 	struct record kept;
 	char name[TASKFILE_NAME];
@@ -832,9 +943,16 @@ sim_prove(void *arg, size_t w, const struct record *r)
 		load_file(find_file(name), &kept);
 		assert_true(kept.tries == r->tries && kept.state == RECORD_OPEN);
 		record_free(&kept);
-		proofs++;
 	}
-	sim_call(w, PROVED);
+	if (begun) {
+		sim_resume(w, r);
+		return;
+	}
+	if (!alive())
+		return;
+	proofs++;
+	snprintf(orders + strlen(orders), sizeof orders - strlen(orders), " %.*s ", SPAN_ARG(SPAN_OF(&r->task.uuid)));
+	pending[w].what = PROVED;
 }
 
 static void
@@ -907,6 +1025,8 @@ sim_answer(size_t w)
 		core_built(core, w, CODE_OK, "");
 	else if (what == PROVED)
 		core_proved(core, w, PROOF_DONE, SPAN("proof"), CODE_OK, "");
+	else if (what == UNKNOWN)
+		core_proved(core, w, PROOF_NONE, (struct span){ 0 }, CODE_OK, "");
 	else if (what == POSTED)
 		core_posted(core, w, jobs[pending[w].task].twice ? POSTED_FINAL : POSTED_TAKEN, CODE_OK, "");
 }
@@ -946,6 +1066,7 @@ sim_run(unsigned kill, bool with_effect)
 	for (int i = 0; i < TASKS; i++)
 		jobs[i].holder = -1;
 	ops_done = proofs = 0;
+	orders[0] = '\0';
 	kill_at = kill;
 	effect = with_effect;
 	o.ops = &sim;
@@ -959,8 +1080,8 @@ sim_run(unsigned kill, bool with_effect)
 	}
 	if (!all_accepted())
 		fail_msg("killed at op %u%s: not all were accepted", kill, with_effect ? " after its effect" : "");
-	/* what was being proved, by each worker, when it was killed may be proved once more; nothing else */
-	if (proofs > TASKS + (kill ? WORKERS : 0))
+	/* what was being proved, by each worker, when it was killed may be proved once more where no order is found; nothing else */
+	if (proofs > TASKS + (kill && !finds ? WORKERS : 0))
 		fail_msg("killed at op %u%s: %u proofs of %d tasks", kill, with_effect ? " after its effect" : "", proofs, TASKS);
 	return ops_done;
 }
@@ -971,9 +1092,10 @@ a_process_may_be_killed_at_each_step(void **state)
 	unsigned n = sim_run(0, false);
 
 	assert_true(n > 20);
-	for (unsigned kill = 1; kill <= n; kill++) {
-		sim_run(kill, false);
-		sim_run(kill, true);
+	for (unsigned i = 0; i < 2 * n; i++) {
+		finds = i >= n;
+		sim_run(i % n + 1, false);
+		sim_run(i % n + 1, true);
 	}
 }
 
@@ -989,8 +1111,11 @@ main(void)
 		T(what_could_not_be_built_is_skipped), T(a_refused_poll_is_made_again_later), T(a_task_that_fails_too_often_is_reported),
 		T(a_try_that_did_not_begin_does_not_count), T(what_cannot_be_built_or_done_is_reported_at_once),
 		T(a_task_waits_for_the_command), T(a_finished_proof_is_submitted_until_there_is_an_answer),
-		T(a_proof_whose_task_is_unknown_for_long_is_put_aside), T(a_proof_that_cannot_be_read_is_a_failed_try),
+		T(a_proof_whose_task_is_unknown_for_long_is_put_aside),
+		T(a_post_that_is_not_let_through_is_put_aside_in_the_end), T(a_proof_that_cannot_be_read_is_a_failed_try),
 		T(a_full_disk_stops_the_step_and_loses_nothing), T(an_end_gives_the_try_back_and_a_kill_does_not),
+		T(an_order_outlives_any_number_of_kills), T(the_last_try_s_order_is_asked_for_when_it_was_lost),
+		T(nothing_is_ordered_behind_the_last_failure),
 		T(a_finished_proof_is_submitted_after_a_restart), T(one_task_is_asked_for_by_name),
 		T(another_task_than_the_one_asked_for_is_kept), T(another_identity_asks_where_one_holds_a_task),
 		T(a_dump_ends_with_the_input), T(a_process_may_be_killed_at_each_step),

@@ -19,6 +19,7 @@ static unsigned answers;
 static enum poll_outcome outcome;
 static enum posted how_posted;
 static enum code code;
+static char why[300];
 static struct coord_task task;
 
 static void
@@ -37,11 +38,12 @@ on_polled(void *arg, size_t worker, const struct poll_result *r)
 }
 
 static void
-on_posted(void *arg, size_t worker, enum posted how, enum code why_code, const char *why)
+on_posted(void *arg, size_t worker, enum posted how, enum code why_code, const char *reason)
 {
 	answers++;
 	assert_int_equal(worker, 3);
-	assert_non_null(why);
+	assert_non_null(reason);
+	snprintf(why, sizeof why, "%s", reason);
 	how_posted = how;
 	code = why_code;
 }
@@ -201,6 +203,32 @@ answers_to_posts_have_their_outcomes(void **state)
 }
 
 static void
+a_request_that_is_refused_as_such_is_no_silence(void **state)
+{
+	static const struct { unsigned status; enum posted posted; } table[] = {
+		{ 413, POSTED_BARRED }, { 404, POSTED_BARRED }, { 400, POSTED_BARRED }, { 403, POSTED_BARRED },
+		{ 401, POSTED_UNANSWERED }, { 408, POSTED_UNANSWERED }, { 429, POSTED_UNANSWERED }, { 502, POSTED_UNANSWERED },
+	};
+	struct record r = a_proof();
+
+	begin("");
+	for (size_t i = 0; i < NELEM(table); i++) {
+		coordinator.say.times = 1;
+		coordinator.say.call = COORD_SUBMIT;
+		coordinator.say.status = table[i].status;
+		coordinator.say.type = "text/html";
+		coordinator.say.body = SPAN("<html>no</html>");
+		post_one(HOW_WELL, &r, true);
+		char *want = xprintf("HTTP %u", table[i].status);
+		if (how_posted != table[i].posted || !strstr(why, want))
+			fail_msg("HTTP %u: %d, %s", table[i].status, how_posted, why);
+		free(want);
+	}
+	record_free(&r);
+	end();
+}
+
+static void
 an_expired_token_is_renewed_and_the_call_made_again(void **state)
 {
 	struct record r = a_proof();
@@ -236,6 +264,7 @@ main(void)
 		cmocka_unit_test(answers_to_polls_have_their_outcomes),
 		cmocka_unit_test(no_chunk_is_asked_for_while_no_node_answers),
 		cmocka_unit_test(answers_to_posts_have_their_outcomes),
+		cmocka_unit_test(a_request_that_is_refused_as_such_is_no_silence),
 		cmocka_unit_test(an_expired_token_is_renewed_and_the_call_made_again),
 	};
 
