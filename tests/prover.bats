@@ -342,6 +342,14 @@ devnet_of() {
 	assert_not_exist "$file"
 }
 
+@test "a proof that is not let through is put aside, and nobody is called silent" {
+	devnet --chunks 1 --batches 0 --bundles 0 --fault submit_proof:status=413
+	prover --mock -O workers=1 -O give_up=500ms
+	wait_for logged prover 'event=put-aside .*HTTP 413'
+	assert_equal "$(events prover submit-again)" 1
+	run -1 grep event=coordinator-silent prover.err
+}
+
 @test "handle: nobody answers" {
 	devnet
 	stop devnet
