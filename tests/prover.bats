@@ -343,7 +343,7 @@ devnet_of() {
 }
 
 @test "a proof that is not let through is put aside, and nobody is called silent" {
-	devnet --chunks 1 --batches 0 --bundles 0 --fault submit_proof:status=413
+	devnet --chunks 1 --batches 0 --bundles 0 --fault submit_proof:status=413:1
 	prover --mock -O workers=1 -O give_up=500ms
 	wait_for logged prover 'event=put-aside .*HTTP 413'
 	assert_equal "$(events prover submit-again)" 1
