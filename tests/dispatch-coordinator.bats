@@ -71,6 +71,25 @@ behind() {
 	check_books front
 }
 
+# prover NAME OPTION...: a prova-prover at the door, one worker, by digest
+prover() {
+	local name=$1
+	shift
+	spawn "$name" prova-prover --mock -O url="$FRONT_URL" -O l2_urls="$L2_URL" -O state_dir="$name" -O ask=all -O poll=50ms \
+		-O stagger=1ms "$@"
+}
+
+@test "a prover that fails at everything does not keep the others from the work" {
+	devnet --chunks 4 --batches 0 --bundles 0
+	front "hold = 300ms\ntake = 3s"
+	prover bad -O mock_fail=100 -O max_tries=1
+	wait_for grep -q event=reported bad.err
+	prover good
+	wait_for -s 60 all_verified
+	assert_equal "$(IN=front store "SELECT count(*) > 0 FROM attempt WHERE state = 33 AND code = 85")" 1
+	check_books front
+}
+
 @test "strangers are answered as by a Coordinator" {
 	front "provers = 0324afcee4c0f906c71a562473da1f8448d6f6b0b2fa972759cd99a8838d923121"
 	token=$(ask challenge | jq -r .data.token)
