@@ -100,6 +100,7 @@ farm_offer(struct farm *f, uint64_t type, struct span task, struct span fork, st
 	SET(&row, id, f->next);
 	SET(&row, work, f->next);
 	SET(&row, rev, 1);
+	SET(&row, work, f->next);
 	SET(&row, state, ATTEMPT_ALLOCATED);
 	SET(&row, chain, SPAN("main"));
 	SET(&row, provider, SPAN("farm"));
