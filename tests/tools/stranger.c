@@ -2,7 +2,8 @@
  *
  *	stranger key INDEX                      the public key of one of our identities
  *	stranger sign INDEX CHALLENGE [WRONG]   the body of its login; WRONG is signature, name or other
- *	                                        (another's key beside our signature)
+ *	                                        (another's key beside our signature); provider: nothing is wrong,
+ *	                                        but it has six fields, types and a VK
  *	stranger token FILE WHO SECONDS         a token of its login (WHO: an index, or a public key), signed with the secret
  *	                                        in FILE, which is made if need be, good for so long
  *	stranger proof UUID TASK BYTES          the body of a submit_proof, with a proof of so many bytes
@@ -69,19 +70,33 @@ cmd_key(char **arg)
 }
 
 static void
-wrong_signature(struct coord_login *l)
+wrong_signature(struct coord_login *l, const struct ecsig_key *k)
 {
 	l->signature.p[20] = l->signature.p[20] == '0' ? '1' : '0';
 }
 
 static void
-wrong_key(struct coord_login *l)
+wrong_key(struct coord_login *l, const struct ecsig_key *k)
 {
 	struct ecsig_key other;
 
 	coord_identity(seed, 4000000000, &other);
 	buf_reset(&l->public_key);
 	coord_key_text(&other, &l->public_key);
+}
+
+static void
+six_fields(struct coord_login *l, const struct ecsig_key *k)
+{
+	l->has_provider = true;
+	l->provider = 1;
+	buf_puts(&l->types, "\x02\x01");
+	l->vks = xzalloc(sizeof *l->vks);
+	l->nvks = 1;
+	buf_puts(l->vks, "mock_vk");
+	buf_reset(&l->public_key);
+	buf_reset(&l->signature);
+	coord_login_sign(l, k);
 }
 
 static void
@@ -97,8 +112,8 @@ sign(struct coord_login *l, const struct ecsig_key *k, struct span challenge, bo
 static int
 cmd_sign(char **arg)
 {
-	static const struct { const char *word; void (*spoil)(struct coord_login *); } wrongs[] = {
-		{ "signature", wrong_signature }, { "other", wrong_key },
+	static const struct { const char *word; void (*spoil)(struct coord_login *, const struct ecsig_key *); } wrongs[] = {
+		{ "signature", wrong_signature }, { "other", wrong_key }, { "provider", six_fields },
 	};
 	struct ecsig_key k = key_of(arg[0]);
 	struct coord_request r;
@@ -107,7 +122,7 @@ cmd_sign(char **arg)
 	sign(&l, &k, span_str(arg[1]), arg[2] && strcmp(arg[2], "name") == 0);
 	for (size_t i = 0; i < NELEM(wrongs); i++)
 		if (arg[2] && strcmp(arg[2], wrongs[i].word) == 0)
-			wrongs[i].spoil(&l);
+			wrongs[i].spoil(&l, &k);
 	coord_ask_login(&r, &l);
 	struct buf body = r.body;
 	r.body = (struct buf){ 0 };

@@ -10,8 +10,12 @@ struct left_out {
 	size_t		 met;		/* so many lines */
 };
 
-/* Call fn for each line of a file below PROVA_FIXTURES; false: that is not set. */
-bool	recording_each(const char *path, void (*fn)(void *arg, const struct json *line), void *arg) MUSTCHECK;
+/* Two sets: that of others below PROVA_FIXTURES, and where that is not set our own, recordings/ (made by tests/wire/record). */
+bool	recording_is_own(void) MUSTCHECK;
+/* Call fn for each line of a file: path below PROVA_FIXTURES, or name in recordings/. */
+void	recording_each(const char *path, const char *name, void (*fn)(void *arg, const struct json *line), void *arg);
+/* The secret of a recording's tokens: theirs, or prova-devnet's. */
+const char *recording_secret(const char *theirs) MUSTCHECK;
 /* Of a Coordinator's recorded exchange: when its request was sent (wall clock), a header of request or response (p NULL:
  * absent), a request's body. */
 uint64_t recording_at_ms(const struct json *line);
@@ -20,7 +24,7 @@ void	recording_body(const struct json *request, struct buf *out);
 
 /* Is it in the table?  Counts there. */
 bool	recording_left_out(struct left_out *, size_t n, struct span name);
-/* Print the table; fails the test when an entry was not met. */
+/* Print what of the table was met; fails the test when an entry was not, unless the set is our own. */
 void	recording_report(const struct left_out *, size_t n);
 
 #endif

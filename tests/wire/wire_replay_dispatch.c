@@ -2,7 +2,7 @@
  * that it names, each of them at the lines named here.
  * uses: cmd/dispatch-coordinator
  *
- * Reads coordinator/v4.4.70.jsonl of PROVA_FIXTURES, and is skipped without.  Each recorded request is sent at its
+ * Reads coordinator/v4.4.70.jsonl of PROVA_FIXTURES; without, recordings/coordinator.jsonl, our own.  Each recorded request is sent at its
  * recorded time over HTTP to our door, court and desk, with the test as ledger: what the recorded Coordinator had to
  * give is there to be taken.  HTTP status, errcode, errmsg, the headers that matter and a task's members must be the
  * same.  uuids are ours. */
@@ -18,7 +18,7 @@
 #include "tests/wire/farm.h"
 #include "tests/wire/recording.h"
 
-#define SECRET	"prover secret key"
+#define SECRET	recording_secret("prover secret key")
 #define BLOCKED	"020ab9ddbabd28b0b5951b3752c3bb87108fe8703d490b8596158a94b191708b76"
 
 enum { UUIDS = 512 };
@@ -134,7 +134,7 @@ begin_world(struct replay *all, const struct json *line)
 	}
 	end_world(all);
 	all->world = world;
-	all->farm = farm_new(&(struct desk_opts){ .secret = SPAN(SECRET), .challenge_life_s = 3600, .login_life_s = 3600,
+	all->farm = farm_new(&(struct desk_opts){ .secret = span_str(SECRET), .challenge_life_s = 3600, .login_life_s = 3600,
 	    .min_version = "v4.4.43", .own_version = "v4.4.70-000000-000000-000000", .versions = versions, .kind = true,
 	    .blocked = span_is(group, "get_task") ? blocked : NULL,
 	    .vks = { [TYPE_CHUNK] = vks, [TYPE_BATCH] = vks, [TYPE_BUNDLE] = vks } }, 0);
@@ -187,7 +187,7 @@ asker(const struct json *request)
 	struct coord_claims k = { 0 };
 	char *key = NULL;
 
-	if (jwt_verify(token_of(request), SPAN(SECRET), clock_wall_ms() / 1000, &json, NULL) == JWT_OK &&
+	if (jwt_verify(token_of(request), span_str(SECRET), clock_wall_ms() / 1000, &json, NULL) == JWT_OK &&
 	    coord_take_claims(SPAN_OF(&json), &k) && k.public_key.n)
 		key = xstrdup(buf_cstr(&k.public_key));
 	coord_claims_free(&k);
@@ -436,21 +436,19 @@ dispatch_coordinator_differs_by_its_kindnesses_alone(void **state)
 {
 	struct replay *all = xzalloc(sizeof *all);
 
-	if (!recording_each("coordinator/v4.4.70.jsonl", replay_line, all)) {
-		free(all);
-		skip();
-	}
+	recording_each("coordinator/v4.4.70.jsonl", "coordinator.jsonl", replay_line, all);
 	end_world(all);
 	clock_freeze(0);
 	recording_report(left_out, NELEM(left_out));
 	for (size_t i = 0; i < KINDNESSES; i++)
 		print_message("kind at %zu lines: %s\n", all->of_kind[i], sentences[i]);
 	for (size_t i = 0; i < NELEM(kind_at); i++)
-		if (!kind_at[i].met)
+		if (!kind_at[i].met && !recording_is_own())
 			fail_msg("%s: no difference there", kind_at[i].name);
 	print_message("%zu exchanges played, %zu differ by a kindness, %zu otherwise; %zu left out\n", all->played, all->kind, all->bad, all->left_out);
 	assert_int_equal(all->bad, 0);
-	assert_true(all->played >= 350);
+	assert_true(all->kind > 0);
+	assert_true(all->played >= (recording_is_own() ? 20 : 350));
 	free(all);
 }
 
