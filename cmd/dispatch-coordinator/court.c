@@ -33,6 +33,7 @@ struct order {
 
 struct prover {
 	char		*key, *forks, *task;
+	uint64_t	 hash;		/* of its key */
 	uint64_t	 types;
 	void		*request;	/* NULL: it is not asking */
 	uint64_t	 until_ms;
@@ -57,7 +58,7 @@ struct court {
 	struct orders	 allocated;
 	struct orders	 second;	/* proving; their provers have another one, from before a crash */
 	struct brought	*brought;
-	struct had { uint64_t work, key; } had[HAD_MAX];
+	uint64_t	 had[HAD_MAX];	/* works and the provers that were given them, mixed */
 	size_t		 nhad;		/* ever */
 	uint64_t	 token;
 	bool		 ready;		/* all rows of this epoch are known: nobody is given a second task */
@@ -96,9 +97,10 @@ need_prover(struct court *c, struct span key)
 	if (!p) {
 		p = xzalloc(sizeof *p);
 		p->key = xprintf("%.*s", SPAN_ARG(key));
+		p->hash = map_hash(0, key);
 		p->forks = xstrdup("");
 		p->task = xstrdup("");
-		map_put(&c->provers, map_hash(0, key), p);
+		map_put(&c->provers, p->hash, p);
 	}
 	return p;
 }
@@ -118,7 +120,7 @@ forget_idle(struct court *c, struct prover *p)
 {
 	if (p->request || p->order)
 		return;
-	map_del(&c->provers, map_hash(0, span_str(p->key)), p);
+	map_del(&c->provers, p->hash, p);
 	free_prover(p);
 }
 
@@ -232,7 +234,7 @@ give(struct court *c, struct order *o, const struct row *r)
 	}
 	uuid_seal(c->o.secret, span_str(p->key), r->id, uuid);
 	if (!o->given)
-		c->had[c->nhad++ % HAD_MAX] = (struct had){ r->work, map_hash(0, span_str(p->key)) };
+		c->had[c->nhad++ % HAD_MAX] = map_mix(r->work, p->hash);
 	o->given = true;
 	c->o.ops->give(c->o.arg, request, r, uuid);
 }
@@ -262,10 +264,10 @@ give_again(struct court *c, struct order *o)
 static bool
 had_it(const struct court *c, const struct prover *p, const struct row *r)
 {
-	uint64_t key = map_hash(0, span_str(p->key));
+	uint64_t both = map_mix(r->work, p->hash);
 
 	for (size_t i = 0; i < MIN2(c->nhad, (size_t)HAD_MAX); i++)
-		if (c->had[i].work == r->work && c->had[i].key == key)
+		if (c->had[i] == both)
 			return true;
 	return false;
 }

@@ -5,6 +5,7 @@
 #include "cmd/dispatch-coordinator/door.h"
 #include "common/codes.h"
 #include "common/identity.h"
+#include "common/num.h"
 #include "common/random.h"
 
 #define OWN_VERSION	"v4.4.70-000000-000000-000000"
@@ -84,8 +85,10 @@ read_versions(struct own *own, const char *text)
 static bool
 are_keys(const struct words *w)
 {
+	uint8_t key[33];
+
 	for (const char **word = w->list; *word; word++)
-		if (strlen(*word) != 66 || strspn(*word, "0123456789abcdefABCDEF") != 66)
+		if (!num_hex(span_str(*word), false, key, sizeof key))
 			return false;
 	return true;
 }
