@@ -628,29 +628,29 @@ take_nothing(struct purchase *p, struct order *o, struct held *h, const struct p
 	pace(o);
 }
 
-static take_fn *const takes[PURCHASE_VERBS][PURCHASE_OUTCOMES] = {
+static take_fn *const takes[PURCHASE_VERBS][REPLY_OUTCOMES] = {
 	[PURCHASE_PROVE] = {
-		[PURCHASE_HANDLE] = take_handle, [PURCHASE_PROVED] = take_proof, [PURCHASE_REFUSED] = take_refusal,
-		[PURCHASE_FAILED] = take_failure, [PURCHASE_NOT_SENT] = take_not_sent, [PURCHASE_NO_ANSWER] = take_silence,
+		[REPLY_HANDLE] = take_handle, [REPLY_PROVED] = take_proof, [REPLY_REFUSED] = take_refusal,
+		[REPLY_FAILED] = take_failure, [REPLY_NOT_SENT] = take_not_sent, [REPLY_NO_ANSWER] = take_silence,
 	},
 	[PURCHASE_POLL] = {
-		[PURCHASE_PROVED] = take_proof, [PURCHASE_PROVING] = take_at_work, [PURCHASE_HANDLE] = take_at_work,
-		[PURCHASE_FAILED] = take_failure, [PURCHASE_UNKNOWN] = take_forgotten, [PURCHASE_CANCELLED] = take_failure,
+		[REPLY_PROVED] = take_proof, [REPLY_PROVING] = take_at_work, [REPLY_HANDLE] = take_at_work,
+		[REPLY_FAILED] = take_failure, [REPLY_UNKNOWN] = take_forgotten, [REPLY_CANCELLED] = take_failure,
 	},
 	[PURCHASE_RECONCILE] = {
-		[PURCHASE_HANDLE] = take_handle, [PURCHASE_PROVED] = take_proof,
-		[PURCHASE_FAILED] = take_failure, [PURCHASE_UNKNOWN] = take_unknown,
+		[REPLY_HANDLE] = take_handle, [REPLY_PROVED] = take_proof,
+		[REPLY_FAILED] = take_failure, [REPLY_UNKNOWN] = take_unknown,
 	},
 	[PURCHASE_CANCEL] = {
-		[PURCHASE_PROVED] = take_proof, [PURCHASE_FAILED] = take_failure, [PURCHASE_CANCELLED] = take_timeout,
-		[PURCHASE_UNKNOWN] = take_timeout,
+		[REPLY_PROVED] = take_proof, [REPLY_FAILED] = take_failure, [REPLY_CANCELLED] = take_timeout,
+		[REPLY_UNKNOWN] = take_timeout,
 	},
 };
 
 static bool
 names_order(const struct purchase_answer *a)
 {
-	return a->outcome == PURCHASE_HANDLE || a->outcome == PURCHASE_PROVED;
+	return a->outcome == REPLY_HANDLE || a->outcome == REPLY_PROVED;
 }
 
 void

@@ -17,6 +17,7 @@
 
 #include "common/books.h"
 #include "common/plugin.h"
+#include "common/reply.h"
 
 struct purchase;
 
@@ -28,25 +29,12 @@ struct purchase_call {
 	enum purchase_verb	 verb;
 	const struct row	*row;		/* the attempt, joined with its work */
 	const char		*key;		/* what the provider knows the attempt by, for ever */
-	uint64_t		 deadline_ms;	/* duration: PURCHASE_NO_ANSWER after it at the latest */
+	uint64_t		 deadline_ms;	/* duration: REPLY_NO_ANSWER after it at the latest */
 };
 
-enum purchase_outcome {
-	PURCHASE_HANDLE,	/* prove, reconcile: the order is there (handle) */
-	PURCHASE_PROVED,	/* any verb: here is the proof */
-	PURCHASE_PROVING,	/* poll, cancel: it is still at work */
-	PURCHASE_REFUSED,	/* prove: not now; the order is surely not there */
-	PURCHASE_FAILED,	/* it cannot prove this, or is over with it */
-	PURCHASE_UNKNOWN,	/* reconcile, poll, cancel: it does not know the attempt */
-	PURCHASE_CANCELLED,	/* cancel: it is over, and costs nothing */
-	PURCHASE_NOT_SENT,	/* no byte of the call has left (code: why) */
-	PURCHASE_NO_ANSWER,	/* anything may have happened (code: PLUGIN_...) */
-	PURCHASE_OUTCOMES
-};
-
-/* Texts are borrowed and copied. */
+/* What a call brought; its outcome is that of the plug-in's answer (reply.h).  Texts are borrowed and copied. */
 struct purchase_answer {
-	enum purchase_outcome	 outcome;
+	enum reply_outcome	 outcome;
 	uint64_t		 code;		/* of a failure; 0: the usual one */
 	struct span		 detail;	/* what the provider said */
 	struct span		 handle;

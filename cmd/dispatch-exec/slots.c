@@ -117,7 +117,7 @@ static void
 keep(void *arg)
 {
 	struct slot *slot = arg;
-	struct purchase_answer a = { .outcome = PURCHASE_PROVED, .handle = SPAN_OF(&slot->handle), .detail = SPAN_OF(&slot->detail) };
+	struct purchase_answer a = { .outcome = REPLY_PROVED, .handle = SPAN_OF(&slot->handle), .detail = SPAN_OF(&slot->detail) };
 	int rc = slot->path[0] ? keep_file(slot, &a) : keep_text(slot, &a);
 
 	slot->keeping = rc < 0;
@@ -129,7 +129,7 @@ keep(void *arg)
 	}
 	if (rc > 0) {
 		diag(DIAG_WARN, "proof-path", "name=%s path=%s code=%s", slot->name, diag_quote(slot->path), code_word(CODE_PLUGIN_GARBAGE));
-		a = (struct purchase_answer){ .outcome = PURCHASE_NO_ANSWER, .code = CODE_PLUGIN_GARBAGE,
+		a = (struct purchase_answer){ .outcome = REPLY_NO_ANSWER, .code = CODE_PLUGIN_GARBAGE,
 		    .detail = SPAN("proof_path cannot be read") };
 	}
 	purchase_answer(slot->s->purchase, slot->serial, &a);
@@ -148,18 +148,12 @@ keep_later(void *arg)
 static void
 on_answer(void *arg, const struct coproc_result *result)
 {
-	static const enum purchase_outcome outcomes[REPLY_OUTCOMES] = {
-		[REPLY_HANDLE] = PURCHASE_HANDLE, [REPLY_PROVED] = PURCHASE_PROVED, [REPLY_PROVING] = PURCHASE_PROVING,
-		[REPLY_REFUSED] = PURCHASE_REFUSED, [REPLY_FAILED] = PURCHASE_FAILED, [REPLY_UNKNOWN] = PURCHASE_UNKNOWN,
-		[REPLY_CANCELLED] = PURCHASE_CANCELLED, [REPLY_NOT_SENT] = PURCHASE_NOT_SENT,
-		[REPLY_NO_ANSWER] = PURCHASE_NO_ANSWER,
-	};
 	struct slot *slot = arg;
 	struct reply r;
 
 	reply_read(slot->verb, result, &r);
 	if (r.outcome != REPLY_PROVED) {
-		purchase_answer(slot->s->purchase, slot->serial, &(struct purchase_answer){ .outcome = outcomes[r.outcome],
+		purchase_answer(slot->s->purchase, slot->serial, &(struct purchase_answer){ .outcome = r.outcome,
 		    .code = r.code, .detail = r.detail, .handle = r.handle });
 		return;
 	}

@@ -218,7 +218,7 @@ hears_of_order(struct proc *p, const char *handle)
 }
 
 static void
-answer(struct proc *p, uint64_t serial, enum purchase_outcome outcome, const char *handle, const char *proof)
+answer(struct proc *p, uint64_t serial, enum reply_outcome outcome, const char *handle, const char *proof)
 {
 	struct purchase_answer a = { .outcome = outcome, .handle = span_str(handle), .proof = span_str(proof) };
 
@@ -237,11 +237,11 @@ answer(struct proc *p, uint64_t serial, enum purchase_outcome outcome, const cha
 static void
 call_answered(struct world *w, struct event *e)
 {
-	answer(e->proc, e->a, (enum purchase_outcome)e->b, e->text, e->bytes.n ? buf_cstr(&e->bytes) : "");
+	answer(e->proc, e->a, (enum reply_outcome)e->b, e->text, e->bytes.n ? buf_cstr(&e->bytes) : "");
 }
 
 static void
-reply(struct world *w, struct event *call, enum purchase_outcome outcome, const char *handle, const char *proof)
+reply(struct world *w, struct event *call, enum reply_outcome outcome, const char *handle, const char *proof)
 {
 	struct proc *p = (struct proc *)(uintptr_t)call->b;
 
@@ -303,30 +303,30 @@ provider_hears(struct world *w, struct event *e)
 		snprintf(handle, sizeof handle, "%s:%zu", s->name, (size_t)(o - s->orders));
 		proof_text(o, proof, sizeof proof);
 		if (w->seed % 2 && c->seller == 1 && !o->fails)
-			reply(w, e, PURCHASE_PROVED, handle, proof);
+			reply(w, e, REPLY_PROVED, handle, proof);
 		else
-			reply(w, e, PURCHASE_HANDLE, handle, "");
+			reply(w, e, REPLY_HANDLE, handle, "");
 	} else if (c->verb == PURCHASE_RECONCILE) {
 		o = find_order(s, c->key, w->now - MIN2(w->now, s->lag_ms));
 		snprintf(handle, sizeof handle, "%s:%zu", s->name, o ? (size_t)(o - s->orders) : 0);
-		reply(w, e, o ? PURCHASE_HANDLE : PURCHASE_UNKNOWN, o ? handle : "", "");
+		reply(w, e, o ? REPLY_HANDLE : REPLY_UNKNOWN, o ? handle : "", "");
 	} else {
 		o = find_order(s, c->key, UINT64_MAX);
 		size_t n = strtoull(c->handle[0] ? c->handle + 2 : "0", NULL, 10);
 		o = n < s->norders ? &s->orders[n] : o;
 		if (!o || w->now < o->done_at) {
-			reply(w, e, PURCHASE_PROVING, "", "");
+			reply(w, e, REPLY_PROVING, "", "");
 			return;
 		}
 		proof_text(o, proof, sizeof proof);
-		reply(w, e, o->fails ? PURCHASE_FAILED : PURCHASE_PROVED, "", o->fails ? "" : proof);
+		reply(w, e, o->fails ? REPLY_FAILED : REPLY_PROVED, "", o->fails ? "" : proof);
 	}
 }
 
 static void
 deadline_passed(struct world *w, struct event *e)
 {
-	struct purchase_answer a = { .outcome = PURCHASE_NO_ANSWER, .code = CODE_PLUGIN_HANG };
+	struct purchase_answer a = { .outcome = REPLY_NO_ANSWER, .code = CODE_PLUGIN_HANG };
 
 	if (e->proc->proving == e->a)
 		e->proc->proving = 0;
@@ -360,7 +360,7 @@ call_departs(struct world *w, struct event *e)
 	struct proc *p = e->proc;
 
 	if (c->verb == PURCHASE_PROVE && !purchase_may_send(p->purchase, e->a)) {
-		answer(p, e->a, PURCHASE_NOT_SENT, "", "");
+		answer(p, e->a, REPLY_NOT_SENT, "", "");
 		return;
 	}
 	if (c->verb == PURCHASE_PROVE)

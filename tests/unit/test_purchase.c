@@ -118,11 +118,11 @@ run(uint64_t ms)
 }
 
 static void
-answer(enum purchase_outcome outcome, const char *text)
+answer(enum reply_outcome outcome, const char *text)
 {
 	struct purchase_answer a = { .outcome = outcome, .handle = span_str(text), .proof = span_str(text) };
 
-	if (outcome == PURCHASE_NO_ANSWER)
+	if (outcome == REPLY_NO_ANSWER)
 		a.code = CODE_PLUGIN_EXIT;
 	purchase_answer(f.p, f.serial, &a);
 }
@@ -185,13 +185,13 @@ static void
 begin_unsure(enum plugin_ask ask)
 {
 	begin_call(ask);
-	answer(PURCHASE_NO_ANSWER, NULL);
+	answer(REPLY_NO_ANSWER, NULL);
 }
 
 static void
 answer_handle(void)
 {
-	answer(PURCHASE_HANDLE, "h1");
+	answer(REPLY_HANDLE, "h1");
 	is_in(ATTEMPT_PROVING);
 }
 
@@ -204,7 +204,7 @@ begin_polling(bool can_cancel)
 	answer_handle();
 	show(true);
 	called(PURCHASE_POLL, 1);
-	answer(PURCHASE_PROVING, NULL);
+	answer(REPLY_PROVING, NULL);
 }
 
 /* ---- tests ---- */
@@ -230,7 +230,7 @@ static void
 a_proof_at_once_is_a_fact(void **s)
 {
 	begin_call(PLUGIN_ASK_KEY);
-	answer(PURCHASE_PROVED, "proof");
+	answer(REPLY_PROVED, "proof");
 	is_in(ATTEMPT_PROVED);
 	assert_true(span_is(f.attempt->row->proof, "proof"));
 	told(1);
@@ -242,10 +242,10 @@ a_handle_leads_to_polling_and_a_proof(void **s)
 	begin_polling(false);
 	pass(150);
 	called(PURCHASE_POLL, 2);
-	answer(PURCHASE_NO_ANSWER, NULL);
+	answer(REPLY_NO_ANSWER, NULL);
 	pass(1000);
 	called(PURCHASE_POLL, 3);
-	answer(PURCHASE_PROVED, "proof");
+	answer(REPLY_PROVED, "proof");
 	is_in(ATTEMPT_PROVED);
 	called(PURCHASE_PROVE, 1);
 }
@@ -287,7 +287,7 @@ a_refusal_gives_it_back_and_too_many_fail_it(void **s)
 	for (unsigned i = 1; i <= 5; i++) {
 		run(10000);
 		called(PURCHASE_PROVE, i);
-		answer(PURCHASE_REFUSED, NULL);
+		answer(REPLY_REFUSED, NULL);
 		done();
 		is_in(i < 5 ? ATTEMPT_ALLOCATED : ATTEMPT_FAILED);
 		called(PURCHASE_PROVE, i);
@@ -306,7 +306,7 @@ refusals_do_not_fail_it_while_an_earlier_call_may_become_an_order(void **s)
 		unsigned before = f.calls[PURCHASE_PROVE];
 		while (f.calls[PURCHASE_PROVE] == before)
 			run(100);
-		answer(PURCHASE_REFUSED, NULL);
+		answer(REPLY_REFUSED, NULL);
 		run(10);
 		is_in(ATTEMPT_SENDING);
 	}
@@ -314,7 +314,7 @@ refusals_do_not_fail_it_while_an_earlier_call_may_become_an_order(void **s)
 		unsigned before = f.calls[PURCHASE_PROVE];
 		run(1000);
 		if (f.calls[PURCHASE_PROVE] != before)
-			answer(PURCHASE_REFUSED, NULL);
+			answer(REPLY_REFUSED, NULL);
 	}
 	done();
 	is_in(ATTEMPT_FAILED);
@@ -325,7 +325,7 @@ static void
 what_it_cannot_prove_fails(void **s)
 {
 	begin_call(PLUGIN_ASK_KEY);
-	answer(PURCHASE_FAILED, NULL);
+	answer(REPLY_FAILED, NULL);
 	done();
 	is_in(ATTEMPT_FAILED);
 	says(CODE_PROVER_FAILED);
@@ -363,7 +363,7 @@ a_second_call_that_is_not_made_does_not_give_it_back(void **s)
 	f.busy = false;
 	run(5000);
 	called(PURCHASE_PROVE, 2);
-	answer(PURCHASE_NOT_SENT, NULL);
+	answer(REPLY_NOT_SENT, NULL);
 	pass(100);
 	is_in(ATTEMPT_SENDING);
 }
@@ -375,7 +375,7 @@ when_unsure_fail_ends_it_after_three_calls(void **s)
 	show(false);
 	for (int i = 0; i < 3; i++) {
 		run(5000);
-		answer(PURCHASE_NO_ANSWER, NULL);
+		answer(REPLY_NO_ANSWER, NULL);
 	}
 	run(5000);
 	called(PURCHASE_PROVE, 3);
@@ -388,7 +388,7 @@ a_look_up_is_asked_only_when_settled(void **s)
 {
 	begin_call(PLUGIN_ASK_LOOKUP);
 	pass(1500);
-	answer(PURCHASE_NO_ANSWER, NULL);
+	answer(REPLY_NO_ANSWER, NULL);
 	pass(2500);		/* send_by + call + lag is over, the own call's end + call + lag is not */
 	called(PURCHASE_RECONCILE, 0);
 	pass(200);
@@ -402,7 +402,7 @@ unknown_to_the_look_up_is_sent_again(void **s)
 {
 	begin_unsure(PLUGIN_ASK_LOOKUP);
 	pass(5000);
-	answer(PURCHASE_UNKNOWN, NULL);
+	answer(REPLY_UNKNOWN, NULL);
 	done();
 	is_in(ATTEMPT_ALLOCATED);
 	says(CODE_NOT_THERE);
@@ -421,7 +421,7 @@ a_restarted_process_asks_and_does_not_call(void **s)
 	called(PURCHASE_RECONCILE, 0);
 	pass(2600);
 	called(PURCHASE_RECONCILE, 1);
-	answer(PURCHASE_UNKNOWN, NULL);
+	answer(REPLY_UNKNOWN, NULL);
 	done();
 	is_in(ATTEMPT_ALLOCATED);
 	called(PURCHASE_PROVE, 1);
@@ -457,7 +457,7 @@ with_nobody_to_ask_resend_sends_again_when_settled(void **s)
 {
 	begin_with(PLUGIN_ASK_NONE, PURCHASE_RESEND, false);
 	call();
-	answer(PURCHASE_NO_ANSWER, NULL);
+	answer(REPLY_NO_ANSWER, NULL);
 	pass(2400);
 	done();
 	is_in(ATTEMPT_SENDING);
@@ -482,10 +482,10 @@ an_answer_after_no_answer_is_told_and_so_is_a_second_order(void **s)
 {
 	begin_unsure(PLUGIN_ASK_NONE);
 	answer_handle();
-	answer(PURCHASE_HANDLE, "h2");
+	answer(REPLY_HANDLE, "h2");
 	told(2);
 	assert_string_equal(f.b.fact_handle, "h2");
-	answer(PURCHASE_REFUSED, NULL);
+	answer(REPLY_REFUSED, NULL);
 	told(2);
 }
 
@@ -494,7 +494,7 @@ a_fact_that_was_refused_is_told_again(void **s)
 {
 	begin_call(PLUGIN_ASK_NONE);
 	f.b.refuse_facts = true;
-	answer(PURCHASE_PROVED, "proof");
+	answer(REPLY_PROVED, "proof");
 	told(1);
 	pass(5000);
 	told(1);	/* not answered yet */
@@ -540,14 +540,14 @@ what_takes_too_long_is_cancelled_by_an_answer_only(void **s)
 {
 	begin_polling(true);
 	pass(62000);
-	answer(PURCHASE_PROVING, NULL);
+	answer(REPLY_PROVING, NULL);
 	called(PURCHASE_CANCEL, 1);
-	answer(PURCHASE_NO_ANSWER, NULL);
+	answer(REPLY_NO_ANSWER, NULL);
 	is_in(ATTEMPT_PROVING);
 	pass(1000);
-	answer(PURCHASE_PROVING, NULL);
+	answer(REPLY_PROVING, NULL);
 	called(PURCHASE_CANCEL, 2);
-	answer(PURCHASE_CANCELLED, NULL);
+	answer(REPLY_CANCELLED, NULL);
 	done();
 	is_in(ATTEMPT_FAILED);
 	says(CODE_PROOF_TIMEOUT);
@@ -558,7 +558,7 @@ without_cancel_the_time_ends_it(void **s)
 {
 	begin_polling(false);
 	pass(62000);
-	answer(PURCHASE_PROVING, NULL);
+	answer(REPLY_PROVING, NULL);
 	done();
 	says(CODE_PROOF_TIMEOUT);
 }
@@ -597,17 +597,17 @@ what_is_over_is_forgotten(void **s)
 {
 	begin_call(PLUGIN_ASK_KEY);
 	assert_int_equal(purchase_calls(f.p), 1);
-	answer(PURCHASE_PROVED, "proof");
+	answer(REPLY_PROVED, "proof");
 	assert_int_equal(purchase_calls(f.p), 0);
 	show(false);
 	assert_false(f.attempt->has);
-	answer(PURCHASE_PROVED, "proof");
+	answer(REPLY_PROVED, "proof");
 	unsigned facts = f.b.facts;
 	clock_freeze(START_MS + 3600000 + 60000);
 	struct row other = *f.attempt->row;
 	SET(&other, id, other.id + 1);
 	fake_row(&f.b, &other, false);	/* sweeps */
-	answer(PURCHASE_PROVED, "proof");
+	answer(REPLY_PROVED, "proof");
 	told(facts);
 }
 
