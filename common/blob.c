@@ -425,6 +425,16 @@ blob_put(struct blobs *blobs, struct span s, bool durable, uint8_t hash[HASH_BYT
 	return blob_end(&w, durable, hash, &bytes);
 }
 
+int
+blob_keep(struct blobs *blobs, struct span s, uint8_t hash[HASH_BYTES], bool *in_row)
+{
+	*in_row = s.n <= INLINE_BYTES;
+	if (!*in_row)
+		return blob_put(blobs, s, true, hash);
+	sha256_of(s, hash);
+	return 0;
+}
+
 bool
 blob_have(const struct blobs *blobs, const uint8_t hash[HASH_BYTES], uint64_t *bytes)
 {

@@ -31,6 +31,10 @@ void	blob_drop(struct blob_writer **);	/* give up; removes the temporary file */
 /* All in one. */
 int	blob_put(struct blobs *, struct span, bool durable, uint8_t hash[HASH_BYTES]) MUSTCHECK;
 
+/* What a row is to carry: at most INLINE_BYTES stay in the row and are only hashed, more become a durable blob.
+ * in_row tells which; -1 with errno. */
+int	blob_keep(struct blobs *, struct span, uint8_t hash[HASH_BYTES], bool *in_row) MUSTCHECK;
+
 /* Path of a blob, in a static buffer of four in turn. */
 const char *blob_path(const struct blobs *, const uint8_t hash[HASH_BYTES]);
 bool	blob_have(const struct blobs *, const uint8_t hash[HASH_BYTES], uint64_t *bytes);

@@ -3,7 +3,6 @@
 
 #include "common/clock.h"
 #include "common/diag.h"
-#include "common/hash.h"
 #include "common/httpd.h"
 
 enum {
@@ -166,14 +165,12 @@ static int
 store(struct door *d, struct span proof, struct row *set)
 {
 	uint8_t hash[HASH_BYTES];
+	bool in_row;
 
-	if (proof.n > INLINE_BYTES) {
-		if (blob_put(d->blobs, proof, true, hash) < 0)
-			return -1;
-	} else {
-		sha256_of(proof, hash);
+	if (blob_keep(d->blobs, proof, hash, &in_row) < 0)
+		return -1;
+	if (in_row)
 		SET(set, proof, proof);
-	}
 	ROW_HASH(set, proof_blob, hash);
 	SET(set, proof_bytes, proof.n);
 	return 0;

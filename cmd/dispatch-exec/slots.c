@@ -103,13 +103,13 @@ static int
 keep_text(struct slot *slot, struct purchase_answer *a)
 {
 	struct span text = SPAN_OF(&slot->proof);
+	bool in_row;
+	int rc = blob_keep(slot->s->o.blobs, text, a->proof_blob, &in_row);
 
 	a->proof_bytes = text.n;
-	if (text.n > INLINE_BYTES)
-		return blob_put(slot->s->o.blobs, text, true, a->proof_blob);
-	a->proof = text;
-	sha256_of(text, a->proof_blob);
-	return 0;
+	if (in_row)
+		a->proof = text;
+	return rc;
 }
 
 /* Keep it and tell it; later when the disk does not take it. */

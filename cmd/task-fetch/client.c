@@ -2,7 +2,6 @@
 #include "cmd/task-fetch/client.h"
 
 #include "common/diag.h"
-#include "common/hash.h"
 #include "common/height.h"
 #include "common/scan.h"
 
@@ -104,14 +103,13 @@ static bool
 store_body(struct client *c, const struct coord_task *t, struct row *row)
 {
 	uint8_t hash[HASH_BYTES];
+	bool in_row;
 
-	SET(row, body_bytes, t->data.n);
-	if (t->data.n <= INLINE_BYTES) {
-		sha256_of(SPAN_OF(&t->data), hash);
-		SET(row, body, SPAN_OF(&t->data));
-	} else if (blob_put(c->o.blobs, SPAN_OF(&t->data), true, hash) != 0) {
+	if (blob_keep(c->o.blobs, SPAN_OF(&t->data), hash, &in_row) != 0)
 		return false;
-	}
+	if (in_row)
+		SET(row, body, SPAN_OF(&t->data));
+	SET(row, body_bytes, t->data.n);
 	ROW_HASH(row, body_blob, hash);
 	return true;
 }
