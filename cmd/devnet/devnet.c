@@ -9,7 +9,7 @@
 #include "cmd/devnet/report.h"
 #include "common/clock.h"
 #include "common/diag.h"
-#include "common/httpd.h"
+#include "common/desk_http.h"
 #include "common/loop.h"
 
 #define SECRET "prova-devnet"
@@ -103,15 +103,13 @@ serve_coordinator(struct devnet *d, struct httpd_req *r)
 {
 	struct desk_reply reply = DESK_REPLY;
 	struct fate fate = { 0 };
+	struct desk_ask ask = desk_ask_of(r);
 	enum coord_call call = COORD_CHALLENGE;
 
 	if (coord_route(httpd_method(r), httpd_path(r), &call))
 		fate = faults_draw(&d->faults, call);
 	if (fate.kind != FAULT_DROP && !faults_reply(&fate, call, &reply))
-		coordinator_answer(&d->coordinator, &(struct desk_ask){
-			.method = httpd_method(r), .path = httpd_path(r), .content_type = httpd_header(r, "Content-Type"),
-			.authorization = httpd_header(r, "Authorization"), .query_token = httpd_query(r, "token"),
-			.cookies = httpd_header(r, "Cookie"), .body = httpd_body(r) }, &reply);
+		coordinator_answer(&d->coordinator, &ask, &reply);
 	finish(d, r, &fate, &reply);
 }
 

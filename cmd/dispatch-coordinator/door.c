@@ -2,8 +2,8 @@
 #include "cmd/dispatch-coordinator/door.h"
 
 #include "common/clock.h"
+#include "common/desk_http.h"
 #include "common/diag.h"
-#include "common/httpd.h"
 
 enum {
 	HELD_BODIES	= 4,			/* largest ones, in memory at a time */
@@ -225,21 +225,11 @@ take_submit(struct door *d, struct httpd_req *r, struct desk_call *call)
 	}
 }
 
-static struct desk_ask
-ask_of(const struct httpd_req *r)
-{
-	return (struct desk_ask){
-		.method = httpd_method(r), .path = httpd_path(r), .content_type = httpd_header(r, "Content-Type"),
-		.authorization = httpd_header(r, "Authorization"), .query_token = httpd_query(r, "token"),
-		.cookies = httpd_header(r, "Cookie"), .body = httpd_body(r),
-	};
-}
-
 static bool
 worth(void *arg, struct httpd_req *r)
 {
 	const struct door *d = arg;
-	struct desk_ask ask = ask_of(r);
+	struct desk_ask ask = desk_ask_of(r);
 
 	return desk_listens(&d->desk, &ask, clock_wall_ms());
 }
@@ -248,7 +238,7 @@ static void
 on_request(void *arg, struct httpd_req *r)
 {
 	struct door *d = arg;
-	struct desk_ask ask = ask_of(r);
+	struct desk_ask ask = desk_ask_of(r);
 	struct desk_call call;
 	struct desk_reply reply;
 	enum desk_next next = desk_take(&d->desk, &ask, clock_wall_ms(), &call, &reply);

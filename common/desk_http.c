@@ -1,0 +1,12 @@
+/* desk_http.c - see desk_http.h. */
+#include "common/desk_http.h"
+
+struct desk_ask
+desk_ask_of(const struct httpd_req *r)
+{
+	return (struct desk_ask){
+		.method = httpd_method(r), .path = httpd_path(r), .content_type = httpd_header(r, "Content-Type"),
+		.authorization = httpd_header(r, "Authorization"), .query_token = httpd_query(r, "token"),
+		.cookies = httpd_header(r, "Cookie"), .body = httpd_body(r),
+	};
+}
