@@ -31,7 +31,8 @@ enum attempt_state {
 enum identity_state { IDENTITY_IDLE = 1, IDENTITY_HOLDING, IDENTITY_RESTING, IDENTITY_BLOCKED };
 
 /* F(KEY, name, TYPE, MAX) - key on the wire and bit in `have`; type; most bytes of text.
- * U64: unsigned integer.  TEXT: UTF-8 without NUL.  BIN: bytes.  HASH: 32 bytes. */
+ * U64: 0 to INT64_MAX, as much as SQL and readers of JSON hold.  TEXT: UTF-8 without NUL.
+ * BIN: bytes.  HASH: 32 bytes. */
 #define ROW_FIELDS(F) \
 	F(1,  kind,        U64,  0)	/* enum row_kind */ \
 	F(2,  id,          U64,  0) \

@@ -63,7 +63,10 @@ get_field(struct cursor *c, struct row *row, const struct field *f)
 	struct span s;
 
 	switch (f->type) {
-	case FIELD_U64:	 *(uint64_t *)at = cursor_u64(c); break;
+	case FIELD_U64:
+		*(uint64_t *)at = cursor_u64(c);
+		c->bad |= *(uint64_t *)at > INT64_MAX;
+		break;
 	case FIELD_TEXT: *(struct span *)at = cursor_text(c, f->max); break;
 	case FIELD_BIN:	 *(struct span *)at = cursor_bin(c, f->max); break;
 	case FIELD_HASH:

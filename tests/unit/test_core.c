@@ -808,7 +808,7 @@ the_budget_holds_what_is_reserved_and_gives_back_what_failed(void **state)
 	assert_int_equal(step(b, ALLOC, ROW_ATTEMPT, id, ATTEMPT_CANCELLED, NULL), CODE_OK);
 	assert_int_equal(balance(b, "reserved:c"), BUDGET - PRICE);
 	assert_int_equal(group(b, ALLOC, &it, 1), CODE_OK);
-	SET(&second, price, UINT64_MAX);
+	SET(&second, price, INT64_MAX);
 	assert_int_equal(group(b, ALLOC, &it, 1), CODE_ILLEGAL);
 }
 

@@ -35,7 +35,7 @@ full_row(void)
 		const struct field *f = &row_fields[i];
 		char *at = (char *)&row + f->off;
 		if (f->type == FIELD_U64)
-			*(uint64_t *)at = UINT64_MAX - i;
+			*(uint64_t *)at = INT64_MAX - i;
 		else if (f->type == FIELD_HASH)
 			memset(at, (int)i, HASH_BYTES);
 		else
@@ -472,6 +472,8 @@ static const struct { const char *what; struct span bytes; bool ok; } by_hand[] 
 	{ "relies of two numbers", SPAN(ITEM_ "\x81\x08\x92\x01\x01"), false },
 	{ "relies on two rows", SPAN(ITEM_ "\x81\x08\x96\x01\x01\x01\x01\x02\x01"), true },
 	{ "relies on three rows", SPAN(ITEM_ "\x81\x08\x99\x01\x01\x01\x01\x02\x01\x01\x03\x01"), false },
+	{ "the highest number of a field", SPAN(SET_ "\x02\xcf\x7f\xff\xff\xff\xff\xff\xff\xff"), true },
+	{ "a number above it", SPAN(SET_ "\x02\xcf\x80\0\0\0\0\0\0\0"), false },
 	{ "a field twice", SPAN(ITEM_ "\x81\x07\x82\x02\x01\x02\x01"), false },
 	{ "a field that is not one", SPAN(SET_ "\x32\x01"), false },
 	{ "a field to ignore", SPAN(SET_ "\xcc\x80\x01"), true },
