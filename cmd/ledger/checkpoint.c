@@ -1,13 +1,12 @@
 /* checkpoint.c - keeps the write-ahead log small.  See checkpoint.h. */
 #include "cmd/ledger/checkpoint.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "cmd/ledger/store_sqlite.h"
+#include "cmd/ledger/thread.h"
 #include "common/diag.h"
 
 enum { EVERY_MS = 50, NEARLY_FRAMES = 400, NEVER_SEEN = -1 };
@@ -88,7 +87,6 @@ struct checkpoint *
 checkpoint_start(struct store *store, const char *path, uint64_t frames, char *why)
 {
 	struct checkpoint *c = xzalloc(sizeof *c);
-	sigset_t all, before;
 
 	c->own = sql_open(path, SQL_CHECKPOINTER, why);
 	if (!c->own) {
@@ -101,12 +99,7 @@ checkpoint_start(struct store *store, const char *path, uint64_t frames, char *w
 	c->seen = (uint64_t)NEVER_SEEN;		/* an earlier process may have left something */
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	int rc = pthread_create(&c->thread, NULL, run, c);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc != 0)
-		die(EXIT_SYSTEM, "pthread_create: %s", strerror(rc));
+	thread_start(&c->thread, run, c);
 	return c;
 }
 

@@ -5,12 +5,11 @@
  * (A loop of its own in the reader would take the process's signals.) */
 #include "cmd/ledger/query.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
 #include "cmd/ledger/check.h"
+#include "cmd/ledger/thread.h"
 #include "common/diag.h"
 #include "common/json.h"
 
@@ -178,21 +177,6 @@ on_request(void *arg, const struct sock_from *from, struct span request)
 		diag(DIAG_DEBUG, "answer-unsent", "why=\"%s\"", strerror(errno));
 }
 
-/* Signals stay with the loop. */
-static void
-start_thread(struct query *q)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	int rc = pthread_create(&q->thread, NULL, read_for_others, q);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc != 0)
-		die(EXIT_SYSTEM, "pthread_create: %s", strerror(rc));
-	q->running = true;
-}
-
 struct query *
 query_start(const struct query_opts *o, char *why)
 {
@@ -218,7 +202,8 @@ query_start(const struct query_opts *o, char *why)
 		goto fail;
 	}
 	loop_fd(q->loop, q->answered, LOOP_IN, send_answers, q);
-	start_thread(q);
+	thread_start(&q->thread, read_for_others, q);
+	q->running = true;
 	return q;
 fail:
 	query_stop(&q);
