@@ -15,6 +15,7 @@
 #include "common/blob.h"
 
 #include "common/clock.h"
+#include "common/file.h"
 #include "common/hash.h"
 #include "common/num.h"
 
@@ -57,20 +58,6 @@ make_dir(const char *path)
 }
 
 static int
-sync_dir(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	int rc = fsync(fd);
-	int saved = errno;
-	close(fd);
-	errno = saved;
-	return rc;
-}
-
-static int
 make_dirs(const char *dir)
 {
 	char path[PATH_MAX];
@@ -85,7 +72,7 @@ make_dirs(const char *dir)
 		if (make_dir(path) != 0)
 			return -1;
 	}
-	return sync_dir(dir);
+	return file_sync_dir(dir);
 }
 
 struct blobs *
@@ -255,22 +242,6 @@ blob_begin(struct blobs *blobs)
 	return w;
 }
 
-/* The file only: neither hash nor count. */
-static int
-write_all(struct blob_writer *w, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t k = write(w->fd, p, n);
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return -1;
-		p += k;
-		n -= (size_t)k;
-	}
-	return 0;
-}
-
 /* n bytes of p have been written. */
 static void
 count(struct blob_writer *w, const uint8_t *p, size_t n)
@@ -291,7 +262,7 @@ flush(struct blob_writer *w)
 
 	if (n == 0)
 		return 0;
-	if (write_all(w, w->gathered.p, n) != 0)
+	if (file_write_all(w->fd, SPAN_OF(&w->gathered)) != 0)
 		return -1;
 	count(w, w->gathered.p, n);
 	buf_reset(&w->gathered);
@@ -324,7 +295,7 @@ move_bytes(struct blob_writer *w, int fd, off_t offset, const uint8_t *p, size_t
 		if (k < 0 && errno == EINTR)
 			continue;
 		if (k <= 0)
-			return write_all(w, p, n);
+			return file_write_all(w->fd, (struct span){ p, n });
 		p += k;
 		n -= (size_t)k;
 	}
@@ -403,7 +374,7 @@ blob_end(struct blob_writer **wp, bool durable, uint8_t hash[HASH_BYTES], uint64
 	int rc = name_it(w, durable, path);
 	if (rc == 0 && durable) {
 		char *dir = xprintf("%s/%02x", w->blobs->dir, hash[0]);
-		rc = sync_dir(dir);
+		rc = file_sync_dir(dir);
 		free(dir);
 	}
 	blob_drop(wp);

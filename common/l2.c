@@ -12,6 +12,7 @@
 #include "common/backoff.h"
 #include "common/clock.h"
 #include "common/diag.h"
+#include "common/file.h"
 #include "common/header.h"
 #include "common/http.h"
 #include "common/json.h"
@@ -110,21 +111,6 @@ open_store(struct l2_fetch *f)
 	return f->fd >= 0;
 }
 
-static int
-write_all(int fd, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t w = write(fd, p, n);
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return -1;
-		p += w;
-		n -= (size_t)w;
-	}
-	return 0;
-}
-
 /* What of a piece that begins at `off` belongs to a member, which may not have ended yet. */
 static struct span
 part_of(const struct scan_hit *hit, uint64_t off, struct span piece)
@@ -159,7 +145,7 @@ on_bytes(void *arg, const uint8_t *p, size_t n)
 	piece = part_of(&f->scan.hits[P_RESULT], off, piece);
 	if (piece.n == 0)
 		return true;
-	if ((f->writer ? blob_write(f->writer, piece.p, piece.n) : write_all(f->fd, piece.p, piece.n)) == 0)
+	if ((f->writer ? blob_write(f->writer, piece.p, piece.n) : file_write_all(f->fd, piece)) == 0)
 		return true;
 	f->disk = errno;
 	return false;
