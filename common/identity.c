@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/diag.h"
+#include "common/file.h"
 #include "common/map.h"
 #include "common/num.h"
 #include "common/random.h"
@@ -72,21 +73,15 @@ static int
 make_seed(const char *path, uint8_t seed[SEED_BYTES])
 {
 	struct buf text = { 0 };
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool ok = false;
 
-	if (fd < 0)
-		return -1;
 	random_bytes(seed, SEED_BYTES);
 	num_put_hex(&text, (struct span){ seed, SEED_BYTES });
 	buf_putc(&text, '\n');
-	ok = fchmod(fd, 0600) == 0 && write(fd, text.p, text.n) == (ssize_t)text.n && fsync(fd) == 0;
-	ok = close(fd) == 0 && ok;
+	int rc = file_make(path, SPAN_OF(&text)), saved = errno;
 	random_wipe(text.p, text.n);
 	buf_free(&text);
-	if (!ok)
-		unlink(path);
-	return ok ? 0 : -1;
+	errno = saved;
+	return rc;
 }
 
 static int
@@ -106,6 +101,9 @@ read_seed(int fd, const char *path, uint8_t seed[SEED_BYTES], char *why)
 		return wrong_seed(why, path, strerror(errno));
 	if (!S_ISREG(st.st_mode) || (st.st_mode & 077))
 		return wrong_seed(why, path, "the seed is open to others: chmod 600, and ask yourself who has read it");
+	if (st.st_size == 0)
+		return wrong_seed(why, path, "it is empty: put your copy of it back.  If there never was a seed in it (a first "
+		    "start was cut off), remove it: the next start makes one");
 	ssize_t n = read(fd, text, sizeof text);
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
 		n--;

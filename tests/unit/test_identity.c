@@ -4,8 +4,12 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "common/identity.h"
 #include "tests/unit/fake_coordinator.h"
@@ -217,6 +221,39 @@ an_unanswered_call_is_told_as_such(void **state)
 
 /* --- the seed --- */
 
+/* A directory of its own for seeds. */
+struct place {
+	char	dir[40], path[64];
+};
+
+static struct place
+place(void)
+{
+	struct place p = { "/tmp/prova-seed-XXXXXX", "" };
+
+	assert_non_null(mkdtemp(p.dir));
+	snprintf(p.path, sizeof p.path, "%s/seed", p.dir);
+	return p;
+}
+
+/* How many files are there; they are removed, as is it. */
+static unsigned
+clear(const struct place *p)
+{
+	DIR *d = opendir(p->dir);
+	unsigned n = 0;
+
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d)) != NULL; )
+		if (e->d_name[0] != '.') {
+			assert_int_equal(unlinkat(dirfd(d), e->d_name, 0), 0);
+			n++;
+		}
+	closedir(d);
+	assert_int_equal(rmdir(p->dir), 0);
+	return n;
+}
+
 static void
 the_seed_is_made_once_and_private(void **state)
 {
@@ -239,6 +276,103 @@ the_seed_is_made_once_and_private(void **state)
 	snprintf(path, sizeof path, "%s/task-fetch", dir);
 	rmdir(path);
 	rmdir(dir);
+}
+
+/* The kernel kills who writes more bytes than that: in the middle of making a seed. */
+static void
+make_killed_after(const char *path, rlim_t bytes)
+{
+	uint8_t seed[32];
+	char why[256];
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		signal(SIGXFSZ, SIG_DFL);
+		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ bytes, bytes });
+		_exit(identity_seed(path, true, seed, why) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGXFSZ);
+}
+
+static void
+killed_while_it_makes_the_seed_it_makes_one_at_the_next_start(void **state)
+{
+	struct place p = place();
+	uint8_t a[32], b[32];
+	char why[256];
+
+	make_killed_after(p.path, 0);
+	make_killed_after(p.path, 10);
+	assert_int_equal(access(p.path, F_OK), -1);
+	assert_int_equal(identity_seed(p.path, false, a, why), -1);
+	assert_int_equal(identity_seed(p.path, true, a, why), 0);
+	assert_int_equal(identity_seed(p.path, true, b, why), 0);
+	assert_memory_equal(a, b, 32);
+	assert_int_equal(clear(&p), 3);	/* with what the killed ones left */
+}
+
+enum { MAKERS = 8, ROUNDS = 20 };
+
+/* Makes the seed when `begin` is closed at its other end, and writes it to `out`. */
+static void
+be_a_maker(const char *path, int begin, int out)
+{
+	uint8_t seed[32];
+	char why[256], c;
+
+	if (read(begin, &c, 1) != 0 || identity_seed(path, true, seed, why) != 0)
+		_exit(1);
+	_exit(write(out, seed, 32) == 32 ? 0 : 1);
+}
+
+static void
+makers_at_once_have_one_seed(void **state)
+{
+	uint8_t seeds[MAKERS][32];
+	int begin[2], out[2], status;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct place p = place();
+		assert_int_equal(pipe(begin) | pipe(out), 0);
+		for (unsigned i = 0; i < MAKERS; i++)
+			if (fork() == 0) {
+				close(begin[1]);
+				be_a_maker(p.path, begin[0], out[1]);
+			}
+		close(begin[1]);
+		for (unsigned i = 0; i < MAKERS; i++) {
+			assert_true(wait(&status) > 0);
+			assert_int_equal(status, 0);
+		}
+		assert_int_equal(read(out[0], seeds, sizeof seeds), sizeof seeds);
+		for (unsigned i = 1; i < MAKERS; i++)
+			assert_memory_equal(seeds[i], seeds[0], 32);
+		close(begin[0]);
+		close(out[0]);
+		close(out[1]);
+		assert_int_equal(clear(&p), 1);	/* no temporary file is left */
+	}
+}
+
+static void
+an_empty_seed_is_refused_with_what_to_do(void **state)
+{
+	struct place p = place();
+	uint8_t seed[32];
+	char why[256];
+	struct stat st;
+
+	close(open(p.path, O_WRONLY | O_CREAT, 0600));
+	assert_int_equal(identity_seed(p.path, true, seed, why), -1);
+	assert_non_null(strstr(why, "put your copy of it back"));
+	assert_non_null(strstr(why, "remove it: the next start makes one"));
+	assert_int_equal(stat(p.path, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(clear(&p), 1);
 }
 
 static void
@@ -271,6 +405,9 @@ main(void)
 		T(a_coordinator_that_is_not_there_fails_calls_unsent),
 		T(an_unanswered_call_is_told_as_such),
 		cmocka_unit_test(the_seed_is_made_once_and_private),
+		cmocka_unit_test(killed_while_it_makes_the_seed_it_makes_one_at_the_next_start),
+		cmocka_unit_test(makers_at_once_have_one_seed),
+		cmocka_unit_test(an_empty_seed_is_refused_with_what_to_do),
 		cmocka_unit_test(a_seed_of_another_form_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
