@@ -296,7 +296,15 @@ store_number(struct store *s, const struct record *r, uint32_t tries, uint32_t f
 
 	taskfile_name(r, from);
 	taskfile_name(&next, to);
-	return renameat(s->dir, from, s->dir, to);
+	if (renameat(s->dir, from, s->dir, to) != 0)
+		return -1;
+	if (fsync(s->dir) == 0)
+		return 0;
+	int saved = errno;
+	if (renameat(s->dir, to, s->dir, from) != 0)
+		diag(DIAG_WARN, "not-renamed", "file=%s why=%s", diag_quote(to), diag_quote(strerror(errno)));
+	errno = saved;
+	return -1;
 }
 
 int

@@ -6,8 +6,8 @@
  *	NAME.bad         a file that cannot be read
  *	tmp.XXXXXX       being written; removed at the next start
  *
- * What a call says is done survives the end of the process.  A task and its outcome survive that of the machine, too; then
- * a try may be forgotten, or a file be there again, whose second submission is answered as such.
+ * What a call says is done survives the end of the process.  A task, its tries and its outcome survive that of the machine,
+ * too; then a file that was removed or put aside may be there again, whose second submission is answered as such.
  * All but store_open return -1 with errno. */
 #ifndef PROVA_STORE_H
 #define PROVA_STORE_H
@@ -31,7 +31,7 @@ int	store_read(const char *path, size_t max, struct buf *out) MUSTCHECK;
 
 /* Write it under its name; an older one of this name is replaced in one step. */
 int	store_keep(struct store *, const struct record *) MUSTCHECK;
-/* Other numbers into its name; the record is as it was before. */
+/* Other numbers into its name; the record is as it was before, and after -1 its name, too. */
 int	store_number(struct store *, const struct record *, uint32_t tries, uint32_t failures) MUSTCHECK;
 int	store_forget(struct store *, const struct record *) MUSTCHECK;
 int	store_aside(struct store *, const struct record *) MUSTCHECK;
