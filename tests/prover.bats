@@ -18,6 +18,7 @@ prover() { spawn prover prova-prover "${OPTS[@]}" "$@"; }
 stat_is() { jq -e "$1" stats; }
 accepted() { stat_is ".accepted_total == $1"; }
 task_files() { find own -name 'task.*' | wc -l; }
+no_tasks() { [ -z "$(find own -name 'task.*' ! -name '*.bad*')" ]; }
 no_files() { [ "$(task_files)" = 0 ]; }
 # events NAME EVENT: how many of these lines NAME has written
 events() { grep -c " event=$2 " "$1.err"; }
@@ -208,6 +209,27 @@ outlives() {
 	prover --mock -O workers=1
 	wait_for accepted 2
 	run -0 grep -l '"uuid":"another"' own/aside.*
+}
+
+@test "what is named as a task and is none does not stop the others" {
+	devnet --chunks 3 --batches 0 --bundles 0
+	prover --mock
+	wait_for accepted 3
+	stop prover
+	mkdir own/task.0.1.0
+	mkfifo own/task.1.1.0
+	ln -s nothing own/task.2.1.0
+	truncate -s 600M own/task.3.1.0
+	echo old >own/task.0.1.0.bad
+	stop devnet
+	rm -f ports stats
+	devnet --chunks 3 --batches 0 --bundles 0
+	prover --mock
+	wait_for accepted 3
+	wait_for no_tasks
+	assert_equal "$(cat own/task.0.1.0.bad)" old
+	assert_dir_exist own/task.0.1.0.bad.2
+	for i in 1 2 3; do run -0 grep "event=task-file-bad .*file=task.$i.1.0 renamed=task.$i.1.0.bad code=task-bad" prover.err; done
 }
 
 @test "told to end it gives the try back, with status 0" {

@@ -168,15 +168,54 @@ store_load(const char *path, struct record *r, char *why)
 	return load_at(AT_FDCWD, path, r, why);
 }
 
+/* The name of a bad file; an earlier one of that name is not replaced. */
+static char *
+bad_name(struct store *s, const char *name)
+{
+	struct stat st;
+	char *bad = xprintf("%s.bad", name);
+
+	for (unsigned n = 2; fstatat(s->dir, bad, &st, AT_SYMLINK_NOFOLLOW) == 0; n++) {
+		free(bad);
+		bad = xprintf("%s.bad.%u", name, n);
+	}
+	return bad;
+}
+
 static void
 put_out_of_the_way(struct store *s, const char *name, const char *why)
 {
-	char *bad = xprintf("%s.bad", name);
+	char *bad = bad_name(s, name);
 
-	diag(DIAG_ERROR, "task-file-bad", "file=%s renamed=%s why=%s", diag_quote(name), diag_quote(bad), diag_quote(why));
+	diag(DIAG_ERROR, "task-file-bad", "file=%s renamed=%s code=%s why=%s", diag_quote(name), diag_quote(bad),
+	    code_word(CODE_TASK_BAD), diag_quote(why));
 	if (renameat(s->dir, name, s->dir, bad) != 0)
 		diag(DIAG_WARN, "not-renamed", "file=%s why=%s", diag_quote(name), diag_quote(strerror(errno)));
 	free(bad);
+}
+
+/* Why what could not be read is no task, and will be none; NULL: a start later may find it well. */
+static const char *
+is_odd(struct store *s, const char *name, int error)
+{
+	struct stat st;
+
+	if (error == EFBIG)
+		return "larger than a task is";
+	return fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode) ? "not a file" : NULL;
+}
+
+/* What load_at did not take. */
+static void
+sort_out(struct store *s, const char *name, const char *why)
+{
+	int error = errno;
+	const char *odd = error ? is_odd(s, name, error) : why;
+
+	errno = error;
+	if (!odd)
+		die_sys("%s/%s", s->path, name);
+	put_out_of_the_way(s, name, odd);
 }
 
 static int
@@ -223,10 +262,8 @@ store_each(struct store *s, void (*fn)(void *arg, struct record *), void *arg)
 		struct record r;
 		if (load_at(s->dir, list[i], &r, why) == 0)
 			fn(arg, &r);
-		else if (errno)		/* a start later may find it well */
-			die_sys("%s/%s", s->path, list[i]);
 		else
-			put_out_of_the_way(s, list[i], why);
+			sort_out(s, list[i], why);
 		free(list[i]);
 	}
 	free(list);

@@ -3,7 +3,7 @@
  *	lock             held for life
  *	task.I.T.F       a task (taskfile.h)
  *	aside.DIGITS     one that is not worked on any more, for people
- *	NAME.bad         a file that cannot be read
+ *	NAME.bad         a file that is no task; NAME.bad.2 ... where there is one already
  *	tmp.XXXXXX       being written; removed at the next start
  *
  * What a call says is done survives the end of the process.  A task, its tries and its outcome survive that of the machine,
@@ -20,8 +20,8 @@ struct store;
 struct store *store_open(const char *dir, char *why, int *status) MUSTCHECK;
 void	store_close(struct store **);
 
-/* Each task there is, in the order of identities, of one identity's that with most tries first.  The record is fn's to free or keep.  A file that cannot be
- * read as a task is put out of the way, and said. */
+/* Each task there is, in the order of identities, of one identity's that with most tries first.  The record is fn's to free or keep.  What
+ * has such a name and is no task is put out of the way, and said; where a task cannot be read now, the process ends. */
 void	store_each(struct store *, void (*fn)(void *arg, struct record *), void *arg);
 /* A task file anywhere.  -1: `why` says what is wrong.  Its tries are those of its name, if it has such a name. */
 int	store_load(const char *path, struct record *, char *why) MUSTCHECK;

@@ -68,10 +68,16 @@ new_record(uint32_t identity)
 	return r;
 }
 
+static char *
+in_dir(const char *name)
+{
+	return xprintf("%s/%s", dir, name);
+}
+
 static bool
 is_there(const char *name)
 {
-	char *path = xprintf("%s/%s", dir, name);
+	char *path = in_dir(name);
 	struct stat st;
 	bool there = lstat(path, &st) == 0;
 
@@ -109,12 +115,111 @@ a_try_that_is_not_on_the_disk_did_not_begin(void **state)
 	record_free(&r);
 }
 
+static void
+make_text(const char *name, const char *text)
+{
+	char *path = in_dir(name);
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+	free(path);
+}
+
+static void
+make_rubbish(const char *path)
+{
+	close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static void
+make_directory(const char *path)
+{
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void
+make_fifo(const char *path)
+{
+	assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void
+make_link_to_nothing(const char *path)
+{
+	assert_int_equal(symlink("nothing", path), 0);
+}
+
+static void
+make_link_to_itself(const char *path)
+{
+	assert_int_equal(symlink("task.0.1.0", path), 0);
+}
+
+static void
+make_large(const char *path)
+{
+	make_rubbish(path);
+	assert_int_equal(truncate(path, (off_t)600 << 20), 0);
+}
+
+static void
+take(void *arg, struct record *r)
+{
+	*(unsigned *)arg += 1 << r->identity;
+	record_free(r);
+}
+
+/* One is named as a task; those of the other identities are found all the same. */
+static void
+what_is_no_task_is_put_out_of_the_way(void **state)
+{
+	static void (*const makers[])(const char *) = { make_rubbish, make_directory, make_fifo, make_link_to_nothing,
+		make_link_to_itself, make_large };
+	struct record one = new_record(1), two = new_record(2);
+	char *path = in_dir("task.0.1.0");
+
+	assert_int_equal(store_keep(store, &one) | store_keep(store, &two), 0);
+	for (size_t i = 0; i < NELEM(makers); i++) {
+		unsigned found = 0;
+		makers[i](path);
+		store_each(store, take, &found);
+		assert_int_equal(found, 1 << 1 | 1 << 2);
+		assert_false(is_there("task.0.1.0"));
+	}
+	assert_true(is_there("task.0.1.0.bad") && is_there("task.0.1.0.bad.2") && is_there("task.0.1.0.bad.6"));
+	record_free(&one);
+	record_free(&two);
+	free(path);
+}
+
+static void
+an_earlier_bad_file_is_not_replaced(void **state)
+{
+	char *path = in_dir("task.0.1.0.bad");
+	struct buf text = { 0 };
+	unsigned found = 0;
+
+	make_text("task.0.1.0.bad", "old");
+	make_text("task.0.1.0", "new");
+	store_each(store, take, &found);
+	assert_int_equal(found, 0);
+	assert_int_equal(store_read(path, 99, &text), 0);
+	assert_string_equal(buf_cstr(&text), "old");
+	assert_true(is_there("task.0.1.0.bad.2"));
+	buf_free(&text);
+	free(path);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_try_is_on_the_disk_when_its_call_returns, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_try_that_is_not_on_the_disk_did_not_begin, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_no_task_is_put_out_of_the_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_earlier_bad_file_is_not_replaced, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
