@@ -3,12 +3,15 @@
 # A test works in $BATS_TEST_TMPDIR.  spawn starts a process in the background, wait_for waits
 # for a condition, teardown ends what was spawned and, when the test failed, shows the tails of
 # all logs.  run_dir makes a directory in which a whole pipeline can run.
+#
+# What must not be so is written  run -1 COMMAND  (or run ! where it may fail in several ways): a mere  ! COMMAND
+# fails no test.  tests/lint/blind refuses it, and what else cannot fail.
 # shellcheck shell=bash
 
 bats_require_minimum_version 1.5.0
 for lib in bats-support bats-assert bats-file; do
 	for place in /usr/lib/bats /usr/lib; do
-		[ -e "$place/$lib/load.bash" ] && load "$place/$lib/load.bash"
+		if [ -e "$place/$lib/load.bash" ]; then load "$place/$lib/load.bash"; fi
 	done
 done
 

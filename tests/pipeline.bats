@@ -135,7 +135,9 @@ pid_of() { cat "run/$1.lock"; }
 is_new() { [ "$(pid_of "$1")" != "$2" ] && kill -0 "$(pid_of "$1")"; }
 none_left() {
 	local pid
-	for pid; do ! kill -0 "$pid" 2>/dev/null || return 1; done
+	for pid; do
+		if kill -0 "$pid" 2>/dev/null; then return 1; fi
+	done
 }
 
 @test "pipelines/run prefixes logs, restarts what dies, and ends all" {

@@ -201,7 +201,7 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 		$'POST /coordinator/v1/login HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n' $'GET /%00%ff HTTP/1.1\r\nHost\r\n\r\n' \
 		$'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' "GET /$(printf '%020000d' 0) HTTP/1.1"; do
 		stranger say "$PORT" 300 <<<"$text" >answer
-		! grep -q '^HTTP/1.1 [02]' answer
+		run -1 grep '^HTTP/1.1 [02]' answer
 	done
 	head -c 1000000 /dev/urandom | stranger say "$PORT" 300 >answer
 	printf 'GET /\0/coordinator HTTP/1.1\r\n\0: \0\r\n\r\n' | stranger say "$PORT" 300 >answer
@@ -229,7 +229,7 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 	stop "$DOOR"
 	wait "${PIDS[half]}" || :
 	unset 'PIDS[half]'
-	refute [ -s half.out ]
+	run -1 test -s half.out
 	knock
 	wait_for call "$mine" get_task '{}'
 	get "$mine"

@@ -35,7 +35,7 @@ setup_file() {
 		prova-dispatch-exec@.service | prova-prover@.service | prova-submit.service)
 			for word in PrivateDevices ProcSubset=pid MemoryDenyWriteExecute @resources; do
 				run -0 grep -E "^#.*$word" "$unit"
-				run ! grep -E "^[^#]*$word" "$unit"
+				run -1 grep -E "^[^#]*$word" "$unit"
 			done ;;
 		*)
 			for line in PrivateDevices=yes ProcSubset=pid MemoryDenyWriteExecute=yes "SystemCallFilter=~@privileged @resources"; do
@@ -49,7 +49,7 @@ setup_file() {
 	for unit in "$ROOT"/systemd/*.service; do
 		case ${unit##*/} in
 		prova-ledger.service | prova-allocate.service) run -0 grep -Fx PrivateNetwork=yes "$unit" ;;
-		*) run ! grep -F PrivateNetwork=yes "$unit" ;;
+		*) run -1 grep -F PrivateNetwork=yes "$unit" ;;
 		esac
 	done
 }
@@ -65,7 +65,7 @@ setup_file() {
 @test "every stage has a unit, and its program takes the call" {
 	for program in "$PROVA_BUILD"/bin/prova-*; do
 		name=${program##*/}
-		[ "$name" = prova-devnet ] && continue
+		if [ "$name" = prova-devnet ]; then continue; fi
 		units=("$ROOT"/systemd/"$name".service "$ROOT"/systemd/"$name"@.service)
 		unit=${units[0]}
 		[ -e "$unit" ] || unit=${units[1]}
@@ -80,6 +80,7 @@ setup_file() {
 
 @test "users of units are those of sysusers; directories are those of the settings" {
 	sed -n 's/^User=//p' "$ROOT"/systemd/*.service | sort -u >users
+	assert_file_not_empty users
 	while read -r user; do
 		run -0 grep -E "^u $user " "$ROOT/systemd/prova.sysusers"
 		run -0 grep -E "^m $user prova$" "$ROOT/systemd/prova.sysusers"
