@@ -2,7 +2,8 @@
  *
  * libmicrohttpd without a thread: its epoll descriptor lies in ours.  A request
  * that is not answered at once is suspended; libmicrohttpd then does not look
- * at its socket, so we do, to notice a peer that goes away.  Its own time-out
+ * at its socket, so we do, to notice a peer that goes away; bytes of a next
+ * request that come meanwhile stay there, for libmicrohttpd to read later.  Its own time-out
  * begins anew with each byte: ours, by phases, do not. */
 #include "common/httpd.h"
 
@@ -250,18 +251,10 @@ peer_went(struct httpd_req *r)
 		resume(r);
 }
 
-/* Bytes of a next request may wait there: they are libmicrohttpd's, later. */
 static void
-on_peer(void *arg, unsigned events)
+on_hang_up(void *arg, unsigned events)
 {
-	struct httpd_req *r = arg;
-	char c;
-	ssize_t n = recv(r->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
-
-	if (n > 0)
-		loop_fd(r->server->loop, r->fd, 0, NULL, NULL);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		peer_went(r);
+	peer_went(arg);
 }
 
 static void
@@ -276,7 +269,7 @@ suspend(struct httpd_req *r)
 		h->waiting->prev = r;
 	h->waiting = r;
 	MHD_suspend_connection(r->connection);
-	loop_fd(h->loop, r->fd, LOOP_IN, on_peer, r);
+	loop_fd(h->loop, r->fd, LOOP_HUP, on_hang_up, r);
 }
 
 /* what libmicrohttpd calls */

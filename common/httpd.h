@@ -32,7 +32,9 @@ struct httpd_opts {
 	unsigned	 idle_s;	/* to each one after that; also one on which nothing moves */
 	unsigned	 body_s;	/* for a body, either way */
 	httpd_fn	*handler;
-	/* the peer went away (or closed its side) before the answer: the request must not be used any more; may be NULL */
+	/* the peer went away before the answer: the request must not be used any more; may be NULL.  Gone is who has closed
+	 * the connection or only its own direction of it (the two look the same from here), whatever it sent before that,
+	 * be it the next request: no answer goes to it, and the connection ends */
 	httpd_fn	*gone;
 	void		*arg;
 };

@@ -137,7 +137,7 @@ loop_free(struct loop **lp)
 static uint32_t
 to_epoll(unsigned events)
 {
-	return (events & LOOP_IN ? EPOLLIN : 0u) | (events & LOOP_OUT ? EPOLLOUT : 0u);
+	return (events & LOOP_IN ? EPOLLIN : 0u) | (events & LOOP_OUT ? EPOLLOUT : 0u) | (events & LOOP_HUP ? EPOLLRDHUP : 0u);
 }
 
 /* A hung-up or broken descriptor also counts as what is watched, so that its
@@ -151,6 +151,8 @@ from_epoll(uint32_t got, unsigned watched)
 		events |= LOOP_IN;
 	if (got & EPOLLOUT)
 		events |= LOOP_OUT;
+	if (got & EPOLLRDHUP)
+		events |= LOOP_HUP;
 	if (got & (EPOLLERR | EPOLLHUP))
 		events |= LOOP_ERR | watched;
 	return events;

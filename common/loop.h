@@ -10,7 +10,7 @@
 
 struct loop;
 
-enum { LOOP_IN = 1, LOOP_OUT = 2, LOOP_ERR = 4 };
+enum { LOOP_IN = 1, LOOP_OUT = 2, LOOP_ERR = 4, LOOP_HUP = 8 };
 
 typedef void loop_fd_fn(void *arg, unsigned events);
 typedef void loop_fn(void *arg);
@@ -31,7 +31,8 @@ struct loop_timer {
 struct loop *loop_new(void) MUSTCHECK;
 void	loop_free(struct loop **);
 
-/* Watch fd for LOOP_IN and/or LOOP_OUT, level-triggered; a second call for the
+/* Watch fd for LOOP_IN, LOOP_OUT, LOOP_HUP (of a socket: the other side has closed its direction or all of it,
+ * also with bytes before that which nobody has read), level-triggered; a second call for the
  * same fd changes it; events 0 forgets it (also when it is closed already). */
 void	loop_fd(struct loop *, int fd, unsigned events, loop_fd_fn *, void *arg);
 

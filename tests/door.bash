@@ -20,12 +20,13 @@ start() {
 }
 
 # front [SETTING]: the first pipeline, in front/, whose provider is whoever comes to farm; PORT is farm's.
-# CHAIN is what its chain says besides, MORE are other sections.
+# CHAIN is what its chain says besides, MORE are other sections; with an empty TRACE no trace-build runs, and nothing comes to be proved.
 front() {
 	mkdir front
 	(cd front && run_dir && sed -i -e 's/^\[provider one\]/[provider farm]/' -e "s~^verify = none~${CHAIN:-&}~" \
 		-e "s|^command = .*|listen = 127.0.0.1:${PORT:-0}\n${1:-}|" prova.conf && printf '%s\n' "${MORE:-}" >>prova.conf)
-	start front ledger task-fetch trace-build allocate dispatch-coordinator.farm submit
+	start front ledger task-fetch allocate dispatch-coordinator.farm submit
+	[ -z "${TRACE-on}" ] || start front trace-build
 	wait_for grep -q event=listening front-dispatch-coordinator.farm.err
 	PORT=$(port_of front-dispatch-coordinator.farm)
 	FRONT_URL=http://127.0.0.1:$PORT

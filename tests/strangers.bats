@@ -239,3 +239,23 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 	assert_output '[0,""]'
 	served
 }
+
+@test "a prover that asks, sends a line more and goes before there is work is given nothing, and is no capacity" {
+	devnet --chunks 1 --batches 0 --bundles 0 --collection 600
+	CHAIN='verify = none\\ntiers = farm' TRACE='' front "take = 3s\\nhold = 60s\\nahead = 1"
+	who=$(token_of 1)
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	printf 'POST /coordinator/v1/get_task HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s' \
+		"$who" ${#want} "$want" >&7
+	tells() { env -C front prova -c prova.conf status | grep -q "$1"; }
+	wait_for tells '1 provers wait, 0 prove'
+	printf '\r\n' >&7
+	sleep 0.3
+	exec 7>&-
+	wait_for tells 'no prover asks for work'
+	start front trace-build
+	codes() { IN=front store "SELECT DISTINCT code FROM history WHERE kind = 3 AND after >= 32" | grep .; }
+	wait_for -s 60 codes
+	tells "dispatch-coordinator.farm .* farm, 1 slots .* no prover asks for work"
+	assert_equal "$(codes)" 92
+}

@@ -191,6 +191,30 @@ fetch(struct world *w, struct http_req r, const char *path)
 	turn_until(w, &w->done, before + 1);
 }
 
+static int
+dial(struct world *w, const char *text)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	    .sin_port = htons((uint16_t)httpd_port(w->server)) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+	assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
+	return fd;
+}
+
+/* Its other side has closed it; what came before that is read away. */
+static bool
+is_closed(int fd)
+{
+	char c[4096];
+	ssize_t n;
+
+	while ((n = recv(fd, c, sizeof c, MSG_DONTWAIT)) > 0)
+		;
+	return n == 0 || errno != EAGAIN;
+}
+
 static void
 a_body_goes_there_and_back(void **state)
 {
@@ -328,6 +352,65 @@ a_peer_that_goes_away_is_noticed_while_it_waits(void **state)
 	assert_int_equal(w->done, 0);
 	fetch(w, (struct http_req){ .body = SPAN("still alive") }, "/echo");
 	assert_int_equal(w->fail, HTTP_OK);
+}
+
+/* Be it all of it or only its own direction, and whatever it has sent behind the request, before or after that is held. */
+static void
+bytes_behind_a_request_do_not_hide_that_its_peer_went(void **state)
+{
+	static const struct { const char *at_once, *later; bool half; } peers[] = {
+		{ "", "", false }, { "", "", true }, { "", "\r\n", false }, { "", "\r\n", true }, { "\r\n", "", false },
+		{ "", "GET /tell HTTP/1.1\r\nHost: x\r\n\r\n", false }, { "GET /tell HTTP/1.1\r\nHost: x\r\n\r\n", "", true },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < NELEM(peers); i++) {
+		char *text = xprintf("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n%s", peers[i].at_once);
+		int fd = dial(w, text);
+		turn_until(w, &w->handled, (int)i + 1);
+		assert_int_equal(send(fd, peers[i].later, strlen(peers[i].later), 0), strlen(peers[i].later));
+		for (int turn = 0; turn < 5; turn++)
+			loop_turn(w->loop, 10);
+		assert_int_equal(w->gone, i);
+		(peers[i].half ? shutdown(fd, SHUT_WR) : close(fd));
+		turn_until(w, &w->gone, (int)i + 1);
+		if (peers[i].half) {
+			while (!is_closed(fd))
+				loop_turn(w->loop, 10);
+			close(fd);
+		}
+		free(text);
+	}
+	assert_int_equal(w->handled, NELEM(peers));
+}
+
+/* A next request that comes early is answered behind the one before it. */
+static void
+a_request_that_came_early_is_answered_in_its_turn(void **state)
+{
+	struct world *w = *state;
+	static const char next[] = "GET /tell HTTP/1.1\r\nHost: x\r\n\r\n";
+	int fd = dial(w, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+	struct buf all = { 0 };
+	ssize_t n;
+
+	turn_until(w, &w->handled, 1);
+	assert_int_equal(send(fd, next, sizeof next - 1, 0), sizeof next - 1);
+	for (int turn = 0; turn < 5; turn++)
+		loop_turn(w->loop, 10);
+	assert_int_equal(w->handled, 1);
+	httpd_answer(w->held, 200, NULL, NULL, SPAN("first"));
+	turn_until(w, &w->handled, 2);
+	while (!strstr(buf_cstr(&all), "GET /tell")) {
+		loop_turn(w->loop, 10);
+		if ((n = recv(fd, buf_room(&all, 4096), 4096, MSG_DONTWAIT)) > 0)
+			all.n += (size_t)n;
+	}
+	assert_true(strstr(buf_cstr(&all), "first") < strstr(buf_cstr(&all), "GET /tell"));
+	assert_int_equal(w->gone, 0);
+	buf_free(&all);
+	close(fd);
+	loop_turn(w->loop, 10);
 }
 
 static void
@@ -557,30 +640,6 @@ serve_anew(struct world *w, struct httpd_opts o)
 	assert_non_null(w->server);
 }
 
-static int
-dial(struct world *w, const char *text)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	    .sin_port = htons((uint16_t)httpd_port(w->server)) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
-	assert_int_equal(send(fd, text, strlen(text), 0), strlen(text));
-	return fd;
-}
-
-/* Its other side has closed it; what came before that is read away. */
-static bool
-is_closed(int fd)
-{
-	char c[4096];
-	ssize_t n;
-
-	while ((n = recv(fd, c, sizeof c, MSG_DONTWAIT)) > 0)
-		;
-	return n == 0 || errno != EAGAIN;
-}
-
 /* Nobody who sends a byte now and then, or takes one, stays longer than he may. */
 static void
 slowness_is_bounded_whatever_is_sent_in_between(void **state)
@@ -721,6 +780,8 @@ main(void)
 		TEST(a_request_may_be_answered_later),
 		TEST(an_answer_at_the_end_of_a_turn_leaves_at_once),
 		TEST(a_peer_that_goes_away_is_noticed_while_it_waits),
+		TEST(bytes_behind_a_request_do_not_hide_that_its_peer_went),
+		TEST(a_request_that_came_early_is_answered_in_its_turn),
 		TEST(a_server_ends_with_requests_waiting),
 		TEST(no_answer_is_told_from_not_sent),
 		TEST(silence_ends_with_the_deadline),

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/loop.h"
@@ -70,6 +71,25 @@ a_hang_up_is_told_to_who_reads(void **state)
 	loop_turn(s.loop, 1000);
 	assert_int_equal(s.events, LOOP_IN | LOOP_ERR);
 	close(s.fds[0]);
+	loop_free(&s.loop);
+}
+
+/* Unread bytes do not hide it, and do not wake who asks for nothing else. */
+static void
+a_closed_direction_is_told_to_who_waits_for_it(void **state)
+{
+	struct seen s = { .loop = loop_new() };
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s.fds), 0);
+	loop_fd(s.loop, s.fds[0], LOOP_HUP, read_one, &s);
+	assert_int_equal(write(s.fds[1], "abc", 3), 3);
+	loop_turn(s.loop, 10);
+	assert_int_equal(s.reads, 0);
+	shutdown(s.fds[1], SHUT_WR);
+	loop_turn(s.loop, 1000);
+	assert_int_equal(s.events, LOOP_HUP);
+	close(s.fds[0]);
+	close(s.fds[1]);
 	loop_free(&s.loop);
 }
 
@@ -240,6 +260,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_descriptor_is_level_triggered_until_it_is_forgotten),
 		cmocka_unit_test(a_hang_up_is_told_to_who_reads),
+		cmocka_unit_test(a_closed_direction_is_told_to_who_waits_for_it),
 		cmocka_unit_test(a_descriptor_number_may_be_used_again_without_being_forgotten),
 		cmocka_unit_test(a_regular_file_is_always_ready),
 		cmocka_unit_test(timers_go_off_in_order_and_can_be_disarmed),
