@@ -21,6 +21,7 @@ PATH=$PROVA_BUILD/bin:$PATH
 export ROOT PROVA_BUILD PATH LC_ALL=C.UTF-8
 
 PATIENCE=${PATIENCE:-20}	# seconds that wait_for waits at most
+AWAY_SECONDS=${AWAY_SECONDS:-0}	# how long at least somebody is away in tests about that: 60 to see what a minute does
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
@@ -61,6 +62,12 @@ wait_for() {
 		fi
 		sleep 0.02
 	done
+}
+
+# stay_away SINCE: somebody went at $SECONDS = SINCE, and is to be away for AWAY_SECONDS
+stay_away() {
+	until ((SECONDS - $1 >= AWAY_SECONDS)); do sleep 0.1; done
+	echo "# away for $((SECONDS - $1)) s" >&3
 }
 
 # logged NAME PATTERN: NAME's standard error has a line that matches.

@@ -1,5 +1,5 @@
 # pipeline.bats - the whole pipeline against the devnet: the demonstration, several at once, filters.
-# shellcheck disable=SC2034,SC2153,SC2154 # variables of helper and bats
+# shellcheck disable=SC2034,SC2153,SC2154,SC2030,SC2031 # variables of helper and bats; a test's exports are its own
 load helper
 load world
 
@@ -128,6 +128,45 @@ allocation_conf() {
 	store "SELECT w.task || ' ' || a.provider FROM attempt a JOIN work w ON w.id=a.work" | sort >by_sockets
 	run -0 join -o 1.1,2.2 by_filters by_sockets
 	assert_output "$(cat by_filters)"
+	check_books
+}
+
+# all that is not over is kept to be posted, and was posted in vain
+only_posts_left() { [ "$(store "SELECT count(*) FROM job WHERE state < 5 OR state = 5 AND posts < 2")" = 0 ]; }
+posts_left() { store "SELECT count(*) FROM job JOIN attempt USING (work) WHERE job.state = 5 AND attempt.state = 5"; }
+all_ordered() { [ "$(wc -l <orders)" = "$1" ]; }
+
+@test "the Coordinator is away while proofs finish: they are kept, and all arrive" {
+	export SHA_PROVER_LOG=$PWD/orders QUEUE_PROVER_SECONDS=3
+	: >orders
+	devnet --chunks 8 --batches 0 --bundles 0 --collection $((120 + AWAY_SECONDS))
+	PROVER=$ROOT/pipelines/plugins/queue-prover run_dir
+	cat >>"$CONF" <<-CONF
+
+	[chain test]
+	collection_chunk = $((180 + AWAY_SECONDS))s
+
+	[coordinator test]
+	timeout = 300ms
+	CONF
+	start ledger task-fetch trace-build allocate dispatch-exec.one submit
+	# the second task of each identity: submit is signed in as all of them
+	wait_for all_ordered 8
+	since=$SECONDS
+	kill -STOP "${PIDS[devnet]}"
+	wait_for only_posts_left
+	left=$(posts_left)
+	[ "$left" -gt 0 ]
+	stay_away "$since"
+	assert_equal "$(posts_left)" "$left"
+	kill -CONT "${PIDS[devnet]}"
+	wait_for all_verified
+	wait_for jobs_over
+	wait_for logged submit event=posts-taken-again
+	assert_equal "$(stats .accepted_total)" 8
+	assert_equal "$(store "SELECT count(*) FROM job WHERE state = 32")" 8
+	assert_equal "$(store "SELECT count(*) FROM attempt WHERE state = 32")" 8
+	assert_equal "$(wc -l <orders)" 8
 	check_books
 }
 

@@ -243,13 +243,15 @@ outlives() {
 }
 
 @test "the Coordinator is away while proofs finish: all arrive" {
-	devnet --chunks 3 --batches 0 --bundles 0
+	devnet --chunks 3 --batches 0 --bundles 0 --collection $((120 + AWAY_SECONDS))
 	prover --mock -O mock_delay=500ms -O timeout=200ms
 	wait_for has_events 3 proving
+	since=$SECONDS
 	kill -STOP "${PIDS[devnet]}"
 	wait_for has_events 3 proved
 	wait_for logged prover event=coordinator-silent
 	wait_for logged prover 'event=submit-again .*posts=3'
+	stay_away "$since"
 	assert_equal "$(task_files)" 3
 	kill -CONT "${PIDS[devnet]}"
 	wait_for accepted 3

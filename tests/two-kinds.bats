@@ -10,14 +10,14 @@ DOOR=front-dispatch-coordinator.farm
 
 # two_kinds TASKS [TIERS]: a pipeline with the providers farm and one; its provers mock
 two_kinds() {
-	devnet --chunks "$1" --batches 0 --bundles 0 --collection 120
+	devnet --chunks "$1" --batches 0 --bundles 0 --collection $((120 + AWAY_SECONDS))
 	export SHA_PROVER_LOG=$PWD/orders
 	: >orders
 	MORE="[provider one]
 command = $ROOT/pipelines/plugins/sha-prover
 slots = 1
 poll = 20ms
-price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = ${2:-farm one}" front "hold = 1s\\nahead = 2"
+price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = ${2:-farm one}\\ncollection_chunk = $((180 + AWAY_SECONDS))s" front "hold = 1s\\nahead = 2"
 }
 
 # paid_once: each task is submitted, one attempt of it is paid, and the books are right
@@ -56,9 +56,11 @@ no_files() { [ "$(files "$1")" = 0 ]; }
 	two_kinds 3 farm
 	prover mine -O mock_delay=3s -O workers=3
 	wait_for has_events mine proving 3
+	since=$SECONDS
 	stop "$DOOR" KILL || :
 	wait_for has_events mine proved 3
 	wait_for has_events mine submit-again 6
+	stay_away "$since"
 	assert_equal "$(files mine)" 3
 	knock
 	wait_for all_verified
