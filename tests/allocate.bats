@@ -86,6 +86,35 @@ job() {
 	assert_line --index 3 "4 given-up  "
 }
 
+@test "as a filter it acts on ready and queued jobs only, and passes all else as it is" {
+	conf
+	for state in fetched ready queued placed submitting submitted late given-up cancelled; do
+		job $state "{\"state\": \"$state\"}"
+	done >in
+	jq -nc '{kind: "attempt", state: "allocated", chain: "test", type: "chunk", task: "attempt"}' >>in
+	prova-allocate -c "$CONF" -i - -o - <in >out
+	run -0 jq -r 'select(has("provider")) | [.task, .state] | join(" ")' out
+	assert_output "$(printf '%s\n' "ready placed" "queued placed")"
+	others='select(.task != "ready" and .task != "queued")'
+	diff <(jq -cS "$others" in) <(jq -cS "$others" out)
+	assert_equal "$(wc -l <out)" 10
+}
+
+@test "as a filter it gives up a job whose deadline has passed or whose attempts are used up" {
+	conf
+	now=$(($(date +%s) * 1000))
+	{
+		job 1 "{\"deadline_ms\": $((now - 1))}"
+		job 2 "{\"deadline_ms\": $((now + 3600000))}"
+		job 3 '{"state": "queued", "deadline_ms": 1}'
+		job 4 '{"attempts": 3}'
+		job 5 '{"deadline_ms": 1, "open": 7}'
+	} >in
+	prova-allocate -c "$CONF" -i - -o - <in >out
+	run -0 jq -r '[.task, .state, .code, .provider] | join(" ")' out
+	assert_output "$(printf '%s\n' "1 given-up deadline " "2 placed ok one" "3 given-up deadline " "4 given-up max-attempts " "5 placed ok ")"
+}
+
 @test "as a filter it names a bad line and goes on" {
 	conf
 	{ job 1; echo nonsense; job 2; } >in

@@ -276,24 +276,34 @@ max_attempts(const struct place *p, const struct row *r)
 	return rule ? rule->max_attempts : UINT64_MAX;
 }
 
+/* What comes of a job without asking any provider: its next state and why.  0: one is to be chosen. */
+static uint64_t
+foregone(const struct place *p, const struct row *r, uint64_t wall_ms, uint64_t *code)
+{
+	*code = CODE_OK;
+	if (RULE(PER_JOB) && (r->open || r->kept))
+		return JOB_PLACED;
+	if (r->attempts >= max_attempts(p, r))
+		*code = CODE_MAX_ATTEMPTS;
+	else if (HAS(r, deadline_ms) && wall_ms >= r->deadline_ms)
+		*code = CODE_DEADLINE;
+	return *code == CODE_OK ? 0 : JOB_GIVEN_UP;
+}
+
 static void
 try_one(struct place *p, struct held *h)
 {
-	const struct row *r = h->row;
+	uint64_t code, state = foregone(p, h->row, books_wall_ms(p->books), &code);
 
-	if (RULE(PER_JOB) && (r->open || r->kept)) {
+	if (state == JOB_PLACED) {
 		join(p, h);
 		return;
 	}
-	if (r->attempts >= max_attempts(p, r)) {
-		books_step(p->books, h, JOB_GIVEN_UP, CODE_MAX_ATTEMPTS, NULL);
+	if (state) {
+		books_step(p->books, h, state, code, NULL);
 		return;
 	}
-	if (HAS(r, deadline_ms) && books_wall_ms(p->books) >= r->deadline_ms) {
-		books_step(p->books, h, JOB_GIVEN_UP, CODE_DEADLINE, NULL);
-		return;
-	}
-	decide(p, r);
+	decide(p, h->row);
 	if (p->verdict.code == CODE_OK)
 		buy(p, h);
 	else
@@ -348,12 +358,19 @@ try_all(struct place *p)
 		try_one(p, p->line[i]);
 }
 
+/* As the table of moves has it. */
+static bool
+may_place(uint64_t state)
+{
+	return state == JOB_READY || state == JOB_QUEUED;
+}
+
 void
 place_act(struct place *p, struct held *h)
 {
 	const struct row *r = h->row;
 
-	if (r->kind != ROW_JOB || (r->state != JOB_READY && r->state != JOB_QUEUED))
+	if (r->kind != ROW_JOB || !may_place(r->state))
 		books_drop(p->books, h);
 	else if (h->due && clock_ms() >= p->tried_ms + AGAIN_MS / 2)
 		try_all(p);
@@ -482,20 +499,38 @@ place_assume(struct place *p, const struct capacity *all, size_t n)
 	take_capacity(p, all, n);
 }
 
-void
-place_alone(struct place *p, struct row *r)
+/* Round after round: when no slot is left all are free again. */
+static uint64_t
+choose_alone(struct place *p, struct row *r, uint64_t *code)
 {
 	decide(p, r);
 	if (p->verdict.code == CODE_NO_SLOT) {
 		p->npending = 0;
 		decide(p, r);
 	}
-	SET(r, kind, ROW_JOB);
-	SET(r, state, p->verdict.code == CODE_OK ? JOB_PLACED : JOB_QUEUED);
-	SET(r, code, p->verdict.code);
+	*code = p->verdict.code;
 	SET(r, reason, span_str(p->verdict.reason));
-	if (p->verdict.code != CODE_OK)
-		return;
+	if (*code != CODE_OK)
+		return JOB_QUEUED;
 	SET(r, provider, span_str(p->known[p->pending[p->npending - 1].provider].now.name));
 	SET(r, price, p->verdict.price);
+	return JOB_PLACED;
+}
+
+bool
+place_alone(struct place *p, struct row *r)
+{
+	uint64_t code, state;
+
+	if (HAS(r, kind) && r->kind != ROW_JOB)
+		return false;
+	if (HAS(r, state) && !may_place(r->state))
+		return false;
+	state = foregone(p, r, clock_wall_ms(), &code);
+	if (!state)
+		state = choose_alone(p, r, &code);
+	SET(r, kind, ROW_JOB);
+	SET(r, state, state);
+	SET(r, code, code);
+	return true;
 }

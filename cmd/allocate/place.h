@@ -35,8 +35,10 @@ void	place_reset(struct place *);
 
 /* Without a ledger: the providers and their slots, then one decision after the other, with
  * nothing ever ending.  When no slot is left that could take a row, all are free again.
- * The row gets provider, price, reason, code and state; reason is valid until the next call. */
+ * A job that is ready or queued, or says no state, becomes what it would with a ledger: it gets state
+ * and code, when a provider was looked for also reason, and provider and price of the chosen one;
+ * reason is valid until the next call.  False: any other row, as it was. */
 void	place_assume(struct place *, const struct capacity *, size_t n);
-void	place_alone(struct place *, struct row *);
+bool	place_alone(struct place *, struct row *);
 
 #endif

@@ -164,12 +164,10 @@ allocate_reset(struct stage *st)
 	place_reset(stage_own(st));
 }
 
-/* What has ended passes as it is. */
 void
 allocate_filter(struct stage *st, struct row *row)
 {
-	if (!HAS(row, state) || row->state < STATE_END)
-		place_alone(stage_own(st), row);
+	place_alone(stage_own(st), row);
 	stage_emit(st, row);
 	free(row);
 	stage_filtered(st);

@@ -523,12 +523,56 @@ without_a_ledger_slots_are_given_round_after_round(void **state)
 
 	place_assume(place, all, 2);
 	for (size_t i = 0; i < 6; i++) {
-		struct row job = make_job(i, JOB_READY, 0);
-		place_alone(place, &job);
+		struct row job = make_job(i, JOB_READY, INT64_MAX);
+		assert_true(place_alone(place, &job));
 		assert_int_equal(job.state, JOB_PLACED);
 		got[i] = (char)job.provider.p[0];
 	}
 	assert_string_equal(got, "aabaab");
+	place_free(&place);
+}
+
+/* Only what is ready or queued moves, and each as it would with a ledger. */
+static void
+without_a_ledger_the_moves_are_the_same(void **state)
+{
+	struct policy p = make_policy("a", "turn");
+	struct place *place = place_new(&(struct place_opts){ &p, 1, NULL, 0 });
+	struct capacity a = { "a", pools_one(1 << TYPE_CHUNK, 2), { 0, 0 }, { 0, 5 } };
+	static const struct {
+		uint64_t kind, from, deadline_ms, attempts, open, to, code;
+	} cases[] = {
+		{ ROW_JOB, JOB_READY, 1000001, 0, 0, JOB_PLACED, CODE_OK },
+		{ ROW_JOB, JOB_QUEUED, 1000001, 0, 0, JOB_PLACED, CODE_OK },
+		{ ROW_JOB, JOB_READY, 1000000, 0, 0, JOB_GIVEN_UP, CODE_DEADLINE },
+		{ ROW_JOB, JOB_QUEUED, 999999, 0, 0, JOB_GIVEN_UP, CODE_DEADLINE },
+		{ ROW_JOB, JOB_QUEUED, 1000001, 3, 0, JOB_GIVEN_UP, CODE_MAX_ATTEMPTS },
+		{ ROW_JOB, JOB_QUEUED, 999999, 3, 7, JOB_PLACED, CODE_OK },
+		{ ROW_JOB, JOB_FETCHED, 1000001, 0, 0, 0, 0 },
+		{ ROW_JOB, JOB_FETCHED, 999999, 0, 0, 0, 0 },
+		{ ROW_JOB, JOB_PLACED, 1000001, 0, 0, 0, 0 },
+		{ ROW_JOB, JOB_SUBMITTING, 1000001, 0, 0, 0, 0 },
+		{ ROW_JOB, JOB_LATE, 1000001, 0, 0, 0, 0 },
+		{ ROW_ATTEMPT, ATTEMPT_SENDING, 1000001, 0, 0, 0, 0 },
+	};
+
+	clock_freeze(1000000);
+	place_assume(place, &a, 1);
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		struct row row = make_job(i, cases[i].from, cases[i].deadline_ms);
+		row.kind = cases[i].kind;
+		SET(&row, attempts, cases[i].attempts);
+		SET(&row, open, cases[i].open);
+		struct row before = row;
+		assert_int_equal(place_alone(place, &row), cases[i].to != 0);
+		if (cases[i].to == 0)
+			assert_memory_equal(&row, &before, sizeof row);
+		else
+			assert_int_equal(row.state, cases[i].to);
+		assert_int_equal(row.code, cases[i].code);
+		assert_int_equal(HAS(&row, provider), cases[i].to == JOB_PLACED && !cases[i].open);
+	}
+	clock_freeze(0);
 	place_free(&place);
 }
 
@@ -558,6 +602,7 @@ main(void)
 		P(a_job_is_given_up_when_its_attempts_or_its_time_are_used_up),
 		P(room_is_a_total_and_silence_is_none),
 		T(without_a_ledger_slots_are_given_round_after_round),
+		T(without_a_ledger_the_moves_are_the_same),
 	};
 
 	return cmocka_run_group_tests_name("allocate", tests, NULL, NULL);
