@@ -88,7 +88,21 @@ static int
 wrong_seed(char *why, const char *path, const char *what)
 {
 	snprintf(why, 256, "%s: %s", path, what);
-	return -1;
+	return EXIT_USAGE;
+}
+
+/* errno says what; a later start may find it well, unless a person has to mend it. */
+static int
+no_seed(char *why, const char *path)
+{
+	static const int passing[] = { ENOSPC, EDQUOT, EIO, EMFILE, ENFILE, ENOMEM };
+	int was = errno;
+	int status = wrong_seed(why, path, strerror(was));
+
+	for (size_t i = 0; i < NELEM(passing); i++)
+		if (was == passing[i])
+			status = EXIT_SYSTEM;
+	return status;
 }
 
 static int
@@ -98,16 +112,18 @@ read_seed(int fd, const char *path, uint8_t seed[SEED_BYTES], char *why)
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return wrong_seed(why, path, strerror(errno));
+		return no_seed(why, path);
 	if (!S_ISREG(st.st_mode) || (st.st_mode & 077))
 		return wrong_seed(why, path, "the seed is open to others: chmod 600, and ask yourself who has read it");
 	if (st.st_size == 0)
 		return wrong_seed(why, path, "it is empty: put your copy of it back.  If there never was a seed in it (a first "
 		    "start was cut off), remove it: the next start makes one");
 	ssize_t n = read(fd, text, sizeof text);
+	if (n < 0)
+		return no_seed(why, path);
 	while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
 		n--;
-	bool ok = n >= 0 && num_hex((struct span){ (uint8_t *)text, (size_t)n }, false, seed, SEED_BYTES);
+	bool ok = num_hex((struct span){ (uint8_t *)text, (size_t)n }, false, seed, SEED_BYTES);
 	random_wipe(text, sizeof text);
 	return ok ? 0 : wrong_seed(why, path, "the seed is 64 hexadecimal digits and nothing else");
 }
@@ -139,7 +155,7 @@ identity_seed(const char *path, bool make, uint8_t seed[SEED_BYTES], char *why)
 			fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	}
 	if (fd < 0)
-		return wrong_seed(why, path, strerror(errno));
+		return no_seed(why, path);
 	int rc = read_seed(fd, path, seed, why);
 	close(fd);
 	return rc;

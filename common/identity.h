@@ -16,8 +16,10 @@
 
 struct identities;
 
-/* The seed file: 32 bytes as 64 hex digits.  Where it is not there and `make` is set it is made, mode 0600.
- * -1: why (256 bytes) says what is wrong: unreadable, not the form, or open to group or others. */
+/* The seed file: 32 bytes as 64 hex digits.  Where it is not there and `make` is set it is made, mode 0600, whole or
+ * not at all; of several who make it at once all have that of one.
+ * Else an exit status, and why (256 bytes): EXIT_USAGE: unreadable, not the form, or open to group or others;
+ * EXIT_SYSTEM: disk or memory, and a later start may find them well. */
 int	identity_seed(const char *path, bool make, uint8_t seed[32], char *why) MUSTCHECK;
 
 struct identity_opts {

@@ -210,7 +210,8 @@ dispatch_coordinator_start(struct stage *st)
 		return wrong(name, "provers has to be public keys of 66 hexadecimal digits");
 	if (stage_checking(st))
 		return EXIT_DONE;
-	return read_secret(st, own) == 0 ? open_door(st, own, types) : EXIT_USAGE;
+	int status = read_secret(st, own);
+	return status == EXIT_DONE ? open_door(st, own, types) : status;
 }
 
 void

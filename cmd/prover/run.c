@@ -289,9 +289,10 @@ open_identities(struct prover *p)
 	uint8_t seed[32];
 	char why[256];
 
-	if (identity_seed(p->o->seed, true, seed, why) != 0) {
+	int status = identity_seed(p->o->seed, true, seed, why);
+	if (status != EXIT_DONE) {
 		fprintf(stderr, "%s: %s\n", diag_whoami(), why);
-		return EXIT_USAGE;
+		return status;
 	}
 	p->http = http_new(p->loop, p->o->connections);
 	io.loop = p->loop;

@@ -139,11 +139,12 @@ open_identities(struct task_fetch *t)
 	uint8_t seed[32];
 
 	stage_state_dir(t->stage);
-	if (identity_seed(path, true, seed, why) != 0) {
-		free(path);
-		return wrong("coordinator", t->coordinator, why);
-	}
+	int status = identity_seed(path, true, seed, why);
 	free(path);
+	if (status != EXIT_DONE) {
+		wrong("coordinator", t->coordinator, why);
+		return status;
+	}
 	t->http = http_new(o.loop, (unsigned)settings_num(s, "coordinator", t->coordinator, "connections"));
 	o.http = t->http;
 	o.seed = seed;

@@ -263,14 +263,14 @@ the_seed_is_made_once_and_private(void **state)
 
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof path, "%s/task-fetch/seed", dir);
-	assert_int_equal(identity_seed(path, false, a, why), -1);
+	assert_int_equal(identity_seed(path, false, a, why), EXIT_USAGE);
 	assert_int_equal(identity_seed(path, true, a, why), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(identity_seed(path, true, b, why), 0);
 	assert_memory_equal(a, b, 32);
 	assert_int_equal(chmod(path, 0640), 0);
-	assert_int_equal(identity_seed(path, true, b, why), -1);
+	assert_int_equal(identity_seed(path, true, b, why), EXIT_USAGE);
 	assert_non_null(strstr(why, "open to others"));
 	unlink(path);
 	snprintf(path, sizeof path, "%s/task-fetch", dir);
@@ -291,7 +291,7 @@ make_killed_after(const char *path, rlim_t bytes)
 		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
 		signal(SIGXFSZ, SIG_DFL);
 		setrlimit(RLIMIT_FSIZE, &(struct rlimit){ bytes, bytes });
-		_exit(identity_seed(path, true, seed, why) == 0 ? 0 : 1);
+		_exit(identity_seed(path, true, seed, why));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
@@ -308,11 +308,44 @@ killed_while_it_makes_the_seed_it_makes_one_at_the_next_start(void **state)
 	make_killed_after(p.path, 0);
 	make_killed_after(p.path, 10);
 	assert_int_equal(access(p.path, F_OK), -1);
-	assert_int_equal(identity_seed(p.path, false, a, why), -1);
+	assert_int_equal(identity_seed(p.path, false, a, why), EXIT_USAGE);
 	assert_int_equal(identity_seed(p.path, true, a, why), 0);
 	assert_int_equal(identity_seed(p.path, true, b, why), 0);
 	assert_memory_equal(a, b, 32);
 	assert_int_equal(clear(&p), 3);	/* with what the killed ones left */
+}
+
+/* In a process that can open nothing more. */
+static int
+status_without_descriptors(const char *path)
+{
+	uint8_t seed[32];
+	char why[256];
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 0, 0 });
+		_exit(identity_seed(path, true, seed, why));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+what_may_be_well_later_is_no_wrong_call(void **state)
+{
+	struct place p = place();
+	uint8_t seed[32];
+	char why[256], nowhere[80];
+
+	assert_int_equal(status_without_descriptors(p.path), EXIT_SYSTEM);
+	assert_int_equal(identity_seed(p.path, true, seed, why), 0);
+	assert_int_equal(status_without_descriptors(p.path), EXIT_SYSTEM);
+	snprintf(nowhere, sizeof nowhere, "%s/no/such/seed", p.dir);
+	assert_int_equal(identity_seed(nowhere, true, seed, why), EXIT_USAGE);
+	assert_int_equal(clear(&p), 1);
 }
 
 enum { MAKERS = 8, ROUNDS = 20 };
@@ -367,7 +400,7 @@ an_empty_seed_is_refused_with_what_to_do(void **state)
 	struct stat st;
 
 	close(open(p.path, O_WRONLY | O_CREAT, 0600));
-	assert_int_equal(identity_seed(p.path, true, seed, why), -1);
+	assert_int_equal(identity_seed(p.path, true, seed, why), EXIT_USAGE);
 	assert_non_null(strstr(why, "put your copy of it back"));
 	assert_non_null(strstr(why, "remove it: the next start makes one"));
 	assert_int_equal(stat(p.path, &st), 0);
@@ -384,7 +417,7 @@ a_seed_of_another_form_is_refused(void **state)
 
 	assert_int_equal(write(fd, "0123456789\n", 11), 11);
 	close(fd);
-	assert_int_equal(identity_seed(path, true, seed, why), -1);
+	assert_int_equal(identity_seed(path, true, seed, why), EXIT_USAGE);
 	assert_non_null(strstr(why, "64 hexadecimal digits"));
 	unlink(path);
 }
@@ -406,6 +439,7 @@ main(void)
 		T(an_unanswered_call_is_told_as_such),
 		cmocka_unit_test(the_seed_is_made_once_and_private),
 		cmocka_unit_test(killed_while_it_makes_the_seed_it_makes_one_at_the_next_start),
+		cmocka_unit_test(what_may_be_well_later_is_no_wrong_call),
 		cmocka_unit_test(makers_at_once_have_one_seed),
 		cmocka_unit_test(an_empty_seed_is_refused_with_what_to_do),
 		cmocka_unit_test(a_seed_of_another_form_is_refused),
