@@ -338,6 +338,66 @@ take_upload(struct httpd_req *r, const char *p, size_t n)
 	return r->drained <= DRAIN_BYTES;
 }
 
+/* What is wrong with a head that libmicrohttpd lets pass, the first one first; the words are those of Go's server. */
+enum fault { FAULT_CODING, FAULT_LENGTHS, FAULT_HOSTS, FAULT_NO_HOST, FAULT_NAME, FAULTS };
+
+static const struct { unsigned status; const char *text; } faults[FAULTS] = {
+	[FAULT_CODING] = { MHD_HTTP_NOT_IMPLEMENTED, "Unsupported transfer encoding" },
+	[FAULT_LENGTHS] = { MHD_HTTP_BAD_REQUEST, "400 Bad Request" },
+	[FAULT_HOSTS] = { MHD_HTTP_BAD_REQUEST, "400 Bad Request" },
+	[FAULT_NO_HOST] = { MHD_HTTP_BAD_REQUEST, "400 Bad Request: missing required Host header" },
+	[FAULT_NAME] = { MHD_HTTP_BAD_REQUEST, "400 Bad Request: invalid header name" },
+};
+
+struct head {
+	unsigned	 hosts, codings;
+	const char	*length;
+	bool		 has[FAULTS];
+};
+
+static bool
+is_token(const char *name)
+{
+	return *name && !name[strspn(name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")];
+}
+
+static enum MHD_Result
+look_at_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct head *h = arg;
+
+	value = value ? value : "";
+	h->has[FAULT_NAME] |= !is_token(name);
+	if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
+		h->has[FAULT_HOSTS] |= h->hosts++ > 0;
+	} else if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		h->has[FAULT_CODING] |= h->codings++ > 0 || strcasecmp(value, "chunked") != 0;
+	} else if (strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0) {
+		h->has[FAULT_LENGTHS] |= h->length && strcmp(value, h->length) != 0;
+		h->length = value;
+	}
+	return MHD_YES;
+}
+
+/* Answer a request whose head says two things about where it ends, or whom it is for; false: it does not. */
+static bool
+refuse_head(struct httpd_req *r, const char *version)
+{
+	static const char *const extra[] = { "Connection: close", NULL };
+	struct head h = { 0 };
+	enum fault f = 0;
+
+	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, look_at_header, &h);
+	h.has[FAULT_NO_HOST] = !h.hosts && strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
+	while (f < FAULTS && !h.has[f])
+		f++;
+	if (f == FAULTS)
+		return false;
+	r->handled = true;
+	httpd_answer(r, faults[f].status, "text/plain; charset=utf-8", extra, span_str(faults[f].text));
+	return true;
+}
+
 static void
 handle(struct httpd_req *r)
 {
@@ -366,7 +426,7 @@ on_request(void *arg, struct MHD_Connection *connection, const char *url, const 
 		change_phase(r->conn, PHASE_BODY);
 		r->method = xstrdup(method);
 		r->path = xstrdup(url);
-		return MHD_YES;
+		return refuse_head(r, version) ? MHD_queue_response(connection, r->status, r->response) : MHD_YES;
 	}
 	if (*n) {
 		bool go_on = take_upload(r, upload, *n);

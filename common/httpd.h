@@ -2,6 +2,8 @@
  *
  * Each request is read whole (up to max_body), then handed to the handler once;
  * the handler answers at once or later (the request is suspended meanwhile).
+ * What Go's server refuses by its head alone is refused here, in the same words, and the connection ends: HTTP/1.1
+ * without Host, two Hosts, differing lengths, a transfer encoding but chunked, a header's name that is no token.
  * How slowly a peer may come and take is bounded, whatever it sends in between; where all
  * connections are in use, those that bring no request give way to new ones. */
 #ifndef PROVA_HTTPD_H

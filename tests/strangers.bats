@@ -176,8 +176,8 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 @test "slow and half-open connections: hundreds of each, and others are served" {
 	open_door "connections = 40"
 	spawn silent "$STRANGER" hold "$PORT" 300 60 ''
-	spawn heads "$STRANGER" hold "$PORT" 300 60 $'GET /coordinator/v1/challenge HTTP/1.1\r\nX-Slow: '
-	spawn bodies "$STRANGER" hold "$PORT" 30 60 $'POST /coordinator/v1/login HTTP/1.1\r\nContent-Length: 100000\r\n\r\n{'
+	spawn heads "$STRANGER" hold "$PORT" 300 60 $'GET /coordinator/v1/challenge HTTP/1.1\r\nHost: x\r\nX-Slow: '
+	spawn bodies "$STRANGER" hold "$PORT" 30 60 $'POST /coordinator/v1/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{'
 	for name in silent heads bodies; do wait_for grep -q open $name.out; done
 	served
 	assert_equal "$(curl -s -o answer -w '%{http_code}' "$FRONT_URL/coordinator/v1/challenge")" 200
@@ -197,8 +197,10 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 
 @test "garbage, and odd but right HTTP" {
 	open_door
-	for text in $'\0\0\0\0' 'GET' $'GET / HTTP/9.9\r\n\r\n' $'\r\n\r\n\r\n' $'POST /coordinator/v1/login HTTP/1.1\r\nContent-Length: -1\r\n\r\n' \
-		$'POST /coordinator/v1/login HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n' $'GET /%00%ff HTTP/1.1\r\nHost\r\n\r\n' \
+	for text in $'\0\0\0\0' 'GET' $'GET / HTTP/9.9\r\n\r\n' $'\r\n\r\n\r\n' $'POST /coordinator/v1/login HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n' \
+		$'POST /coordinator/v1/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n' $'GET /%00%ff HTTP/1.1\r\nHost\r\n\r\n' \
+		$'GET /coordinator/v1/challenge HTTP/1.1\r\n\r\n' $'POST /coordinator/v1/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n' \
+		$'POST /coordinator/v1/login HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}' \
 		$'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' "GET /$(printf '%020000d' 0) HTTP/1.1"; do
 		stranger say "$PORT" 300 <<<"$text" >answer
 		run -1 grep '^HTTP/1.1 [02]' answer

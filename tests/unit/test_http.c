@@ -645,8 +645,8 @@ static void
 slowness_is_bounded_whatever_is_sent_in_between(void **state)
 {
 	static const char *const begins[] = {
-		"", "GET /echo HTTP/1.1\r\nX: ", "POST /echo HTTP/1.1\r\nContent-Length: 1000\r\n\r\n",
-		"POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n", "GET /echo HTTP/1.1\r\n\r\nGET /e",
+		"", "GET /echo HTTP/1.1\r\nX: ", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n",
+		"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n", "GET /echo HTTP/1.1\r\nHost: x\r\n\r\nGET /e",
 	};
 	struct world *w = *state;
 	int fds[NELEM(begins)];
@@ -683,7 +683,7 @@ an_answer_that_is_not_taken_ends(void **state)
 	memset(text, 'x', n);
 	text[n] = '\0';
 	serve_anew(w, (struct httpd_opts){ .max_connections = 2, .body_s = 1 });
-	int fd = dial(w, "POST /echo HTTP/1.1\r\nContent-Length: 1048576\r\n\r\n");
+	int fd = dial(w, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n");
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
 	for (size_t at = 0; at < n; ) {
 		ssize_t sent = send(fd, text + at, n - at, MSG_DONTWAIT);
@@ -707,7 +707,7 @@ half_open_connections_give_way(void **state)
 	int fds[12];
 
 	serve_anew(w, (struct httpd_opts){ .max_connections = 4 });
-	int held = dial(w, "GET /hold HTTP/1.1\r\n\r\n");
+	int held = dial(w, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 	turn_until(w, &w->handled, 1);
 	for (size_t i = 0; i < NELEM(fds); i++) {
 		fds[i] = dial(w, i % 2 ? "GET /ec" : "");
@@ -734,7 +734,7 @@ slow_bodies_give_way(void **state)
 
 	serve_anew(w, (struct httpd_opts){ .max_connections = 4, .body_s = 6 });
 	for (size_t i = 0; i < NELEM(fds); i++)
-		fds[i] = dial(w, "POST /echo HTTP/1.1\r\nContent-Length: 1000\r\n\r\n");
+		fds[i] = dial(w, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
 	fetch(w, (struct http_req){ .body = SPAN("ok") }, "/echo");
 	assert_int_equal(w->status, 200);
 	assert_true(is_closed(fds[0]));
@@ -765,6 +765,52 @@ what_is_not_worth_reading_is_drained(void **state)
 	fetch(w, (struct http_req){ .body = { big, 5000 }, .headers = known }, "/echo");
 	assert_int_equal(w->body.n, 5000);
 	free(big);
+}
+
+/* Two servers that read such a head differently would see two different next requests. */
+static void
+a_head_that_can_be_read_in_two_ways_is_refused(void **state)
+{
+	static const struct { const char *version, *lines; long status; const char *text; } heads[] = {
+		{ "1.1", "", 400, "400 Bad Request: missing required Host header" },
+		{ "1.1", "Host : x\r\n", 400, "400 Bad Request: missing required Host header" },
+		{ "1.1", "Host: x\r\nHost: x\r\n", 400, "400 Bad Request" },
+		{ "1.0", "Host: x\r\nHost: y\r\n", 400, "400 Bad Request" },
+		{ "1.0", "", 200, "POST" },
+		{ "1.1", "Host: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n", 400, "400 Bad Request" },
+		{ "1.1", "Host: x\r\nContent-Length: 2\r\nContent-Length: 02\r\n", 400, "400 Bad Request" },
+		{ "1.1", "Host: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n", 200, "POST" },
+		{ "1.1", "Host: x\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n", 200, "POST" },
+		{ "1.1", "Host: x\r\nTransfer-Encoding: Chunked\r\n", 200, "POST" },
+		{ "1.1", "Host: x\r\nTransfer-Encoding: gzip\r\n", 501, "Unsupported transfer encoding" },
+		{ "1.1", "Host: x\r\nTransfer-Encoding: gzip, chunked\r\n", 501, "Unsupported transfer encoding" },
+		{ "1.1", "Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", 501, "Unsupported transfer encoding" },
+		{ "1.1", "Host: x\r\nContent-Length: 0\r\nTransfer-Encoding : chunked\r\n", 400, "400 Bad Request: invalid header name" },
+		{ "1.1", "Host: x\r\nX-\xe4: 1\r\n", 400, "400 Bad Request: invalid header name" },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < NELEM(heads); i++) {
+		bool chunked = strcasestr(heads[i].lines, ": chunked\r\n");
+		char *text = xprintf("POST /tell HTTP/%s\r\nConnection: close\r\n%s\r\n%s", heads[i].version, heads[i].lines,
+		    chunked ? "0\r\n\r\n" : strstr(heads[i].lines, "Length: 2") ? "{}" : "");
+		int fd = dial(w, text), before = w->handled;
+		struct buf all = { 0 };
+		ssize_t n = -1;
+		for (uint64_t stop = clock_ms() + 20000; n != 0; ) {
+			assert_true(clock_ms() < stop);
+			loop_turn(w->loop, 10);
+			if ((n = recv(fd, buf_room(&all, 4096), 4096, MSG_DONTWAIT)) > 0)
+				all.n += (size_t)n;
+		}
+		assert_int_equal(strtol(buf_cstr(&all) + strlen("HTTP/1.1 "), NULL, 10), heads[i].status);
+		assert_non_null(strstr(buf_cstr(&all), heads[i].text));
+		assert_true(heads[i].status == 200 || strstr(buf_cstr(&all), "Connection: close\r\n"));
+		assert_int_equal(w->handled - before, heads[i].status == 200);
+		buf_free(&all);
+		close(fd);
+		free(text);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -798,6 +844,7 @@ main(void)
 		TEST(half_open_connections_give_way),
 		TEST(slow_bodies_give_way),
 		TEST(what_is_not_worth_reading_is_drained),
+		TEST(a_head_that_can_be_read_in_two_ways_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,8 +5,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <arpa/inet.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #define FAKE_ROWS 4096
@@ -154,17 +152,6 @@ farm_turn(struct farm *f)
 
 /* --- HTTP --------------------------------------------------------------------------------------- */
 
-static int
-connect_to(unsigned port)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
-	return fd;
-}
-
 /* As much as goes without waiting. */
 static void
 push(int fd, struct span *rest)
@@ -179,7 +166,7 @@ void
 farm_send(struct farm *f, struct span bytes, struct response *r)
 {
 	struct buf all = { 0 };
-	int fd = connect_to(farm_port(f));
+	int fd = server_connect(farm_port(f));
 	ssize_t n = -1;
 
 	for (int turns = 0; n != 0; turns++) {

@@ -197,10 +197,25 @@ server_stop(struct server *s)
 
 /* --- HTTP, by hand: what comes is seen as it comes --------------------------------------------- */
 
-static int
-connect_to(const struct server *s)
+unsigned
+server_port(const struct server *s)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)s->port),
+	return s->farm ? farm_port(s->farm) : s->port;
+}
+
+void
+server_turn(struct server *s)
+{
+	if (s->farm)
+		farm_turn(s->farm);
+	else
+		usleep(1000);
+}
+
+int
+server_connect(unsigned port)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -267,7 +282,7 @@ server_send(struct server *s, struct span bytes, struct response *r)
 		farm_send(s->farm, bytes, r);
 		return;
 	}
-	int fd = connect_to(s);
+	int fd = server_connect(s->port);
 	for (size_t at = 0; at < bytes.n; at += (size_t)n)
 		if ((n = send(fd, bytes.p + at, bytes.n - at, MSG_NOSIGNAL)) <= 0)
 			break;

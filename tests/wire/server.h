@@ -56,6 +56,10 @@ void	server_send(struct server *, struct span bytes, struct response *);
 /* The bytes of an answer: head and body. */
 void	response_read(struct buf *bytes, struct response *);
 void	response_free(struct response *);
+/* One that speaks HTTP, by hand: its port, a connection to a port, a moment for it to do what it has to do. */
+unsigned server_port(const struct server *);
+int	server_connect(unsigned port) MUSTCHECK;
+void	server_turn(struct server *);
 /* Where tasks are given out by the test: so many chunks more. */
 void	server_work(struct server *, unsigned chunks);
 /* A header's value, "" where there is none; valid until the next call. */
