@@ -170,6 +170,12 @@ json_bool(const struct json *j)
 }
 
 bool
+json_bool_is(const struct json *j, bool want)
+{
+	return is(j, want ? JSON_TRUE : JSON_FALSE);
+}
+
+bool
 json_same(const struct json *a, const struct json *b)
 {
 	return json_equal(in(a), in(b));

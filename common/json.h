@@ -28,6 +28,7 @@ struct span json_text(const struct json *);
 bool	json_u64(const struct json *value, uint64_t *out);	/* a non-negative integer */
 bool	json_i64(const struct json *value, int64_t *out);
 bool	json_bool(const struct json *value);			/* true only for true */
+bool	json_bool_is(const struct json *value, bool);		/* true or false, and this one */
 /* Each member of an object in the order of the text. */
 void	json_each(const struct json *object, void (*fn)(void *arg, const char *name, const struct json *), void *arg);
 

@@ -70,24 +70,12 @@ read_state(const struct json *doc, struct reply *r)
 }
 
 /* Exactly false: "unknown" allows a second order, so nothing else may pass for it. */
-static bool
-is_false(const struct json *value)
-{
-	struct buf text = { 0 };
-
-	if (value)
-		json_put(&text, value);
-	bool is = span_is(SPAN_OF(&text), "false");
-	buf_free(&text);
-	return is;
-}
-
 static void
 read_reconcile(const struct json *doc, struct reply *r)
 {
 	const struct json *known = json_get(doc, "known");
 
-	if (is_false(known))
+	if (json_bool_is(known, false))		/* "unknown" allows a second order: nothing else may pass for it */
 		r->outcome = REPLY_UNKNOWN;
 	else if (!json_bool(known))
 		no_answer(r, CODE_PLUGIN_GARBAGE, "reconcile: known is neither true nor false");

@@ -110,10 +110,10 @@ judge(struct verifiers *v, uint64_t attempt, const struct plugin_answer *a)
 		say(v, attempt, VERDICT_NONE, CODE_VERIFIER_AWAY, *a->message ? a->message : a->error);
 	else if (json_bool(valid))
 		say(v, attempt, VERDICT_GOOD, CODE_OK, "");
-	else if (json_is_null(valid))
-		say(v, attempt, VERDICT_NONE, CODE_PLUGIN_GARBAGE, "an answer without \"valid\"");
-	else
+	else if (json_bool_is(valid, false))
 		say(v, attempt, VERDICT_BAD, CODE_PROOF_BAD, why);
+	else
+		say(v, attempt, VERDICT_NONE, CODE_PLUGIN_GARBAGE, "\"valid\" is neither true nor false");
 }
 
 static void run_queue(struct pool *);
