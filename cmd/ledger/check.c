@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cmd/ledger/moves.h"
+#include "cmd/ledger/store_sqlite.h"
 #include "common/blob.h"
 #include "common/json.h"
 #include "common/num.h"
@@ -200,6 +201,16 @@ check_histories(struct check *c)
 	sql_finish(&q);
 }
 
+/* What another release wrote may mean other things than what is looked for here. */
+static void
+check_version(struct check *c)
+{
+	uint64_t version = schema_version(c->sql);
+
+	if (version != schema_newest)
+		fault(c, "the store has version %" PRIu64 ", this release knows %" PRIu64, version, schema_newest);
+}
+
 /* --- what a query can find: each row of its answer is a fault --- */
 
 static const char *const queries[] = {
@@ -219,6 +230,8 @@ static const char *const queries[] = {
 	" FROM attempt a LEFT JOIN (SELECT e.id, sum(e.micro) AS micro FROM entry e JOIN account c ON c.id=e.account"
 	" WHERE e.kind=:attempt AND e.micro > 0 AND c.name LIKE 'owed:%' GROUP BY e.id) AS s ON s.id=a.id"
 	" WHERE coalesce(a.owed, 0) <> coalesce(s.micro, 0)",
+	"SELECT printf('attempt %d is accepted at %d, and its provider is owed %d', id, coalesce(price, 0), coalesce(owed, 0))"
+	" FROM attempt WHERE state=:accepted AND coalesce(owed, 0) <> coalesce(price, 0)",
 	"SELECT printf('%s is %d, the prices of open attempts add up to %d', c.name, coalesce(s.micro, 0),"
 	" coalesce(p.price, 0)) FROM account c LEFT JOIN (SELECT account, sum(micro) AS micro FROM entry GROUP BY account)"
 	" AS s ON s.account=c.id LEFT JOIN (SELECT 'reserved:' || w.chain AS name, sum(a.price) AS price FROM attempt a"
@@ -315,6 +328,7 @@ check_store(struct sql *sql, const char *blobs_dir, struct buf *json)
 	struct check c = { .sql = sql };
 
 	bool begun = sql_run(sql, "BEGIN") == SQL_DONE;
+	check_version(&c);
 	check_histories(&c);
 	check_queries(&c);
 	if (blobs_dir)

@@ -35,6 +35,8 @@ static const char *const steps[] = {
 	"CREATE TRIGGER entry_fixed BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;",
 };
 
+const uint64_t schema_newest = NELEM(steps);
+
 enum { SQL_BYTES = 256, WHY_BYTES = 256 };
 
 /* The first number of a query; `none` when there is no row, and on trouble. */
@@ -46,6 +48,13 @@ ask(struct sql *sql, const char *text, uint64_t none)
 
 	sql_finish(&s);
 	return v;
+}
+
+/* Without the table there is nothing to compile. */
+uint64_t
+schema_version(struct sql *sql)
+{
+	return ask(sql, "SELECT value FROM meta WHERE name='schema'", 0);
 }
 
 struct column_of { struct sql *sql; uint64_t kind; int rc; };
@@ -109,12 +118,17 @@ static bool
 update(struct sql *sql, char *why)
 {
 	char text[SQL_BYTES];
+	uint64_t tables = ask(sql, "SELECT count(*) FROM sqlite_schema", 0);
 	bool foreign = false, good = sql_run(sql, "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY NOT NULL,"
 	    " value INTEGER NOT NULL) STRICT, WITHOUT ROWID") == SQL_DONE;
-	uint64_t version = ask(sql, "SELECT value FROM meta WHERE name='schema'", 0);
+	uint64_t version = schema_version(sql);
 
 	if (good && version > NELEM(steps))
 		return too_new(why, version);
+	if (good && version == 0 && tables > 0) {
+		snprintf(why, WHY_BYTES, "%s: this is a data base, but no ledger's", code_word(CODE_SCHEMA));
+		return false;
+	}
 	for (uint64_t i = version; good && i < NELEM(steps); i++)
 		good = sql_run(sql, steps[i]) == SQL_DONE;
 	for (uint64_t kind = ROW_WORK; good && kind < ROW_KINDS; kind++)

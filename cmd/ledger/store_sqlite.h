@@ -8,7 +8,10 @@
 /* Its connection, for the thread that uses the store. */
 struct sql *store_sqlite_connection(struct store *);
 
-/* Bring the schema up to date, or make it.  False: `why` (256 bytes) says code and reason. */
+/* The version of the tables that this release makes, and that of a store: 0 when it has none. */
+extern const uint64_t schema_newest;
+uint64_t schema_version(struct sql *);
+/* Bring the schema up to date, or make it in an empty file.  False: `why` (256 bytes) says code and reason. */
 bool	schema_update(struct sql *, char *why) MUSTCHECK;
 
 #endif

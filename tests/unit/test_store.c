@@ -562,6 +562,24 @@ a_newer_schema_is_refused(void **state)
 }
 
 static void
+another_program_s_data_base_is_left_alone(void **state)
+{
+	struct bench *b = *state;
+	char path[128], why[256];
+	struct sql *sql;
+
+	snprintf(path, sizeof path, "%s/foreign.db", b->dir);
+	sql = sql_open(path, SQL_WRITER, why);
+	assert_non_null(sql);
+	assert_int_equal(sql_run(sql, "CREATE TABLE x(a)"), SQL_DONE);
+	assert_false(schema_update(sql, why));
+	assert_non_null(strstr(why, "no ledger's"));
+	assert_int_equal(schema_version(sql), 0);
+	assert_int_equal(sql_run(sql, "SELECT * FROM meta"), SQL_TROUBLE);	/* it was not made */
+	sql_close(&sql);
+}
+
+static void
 a_column_that_nobody_knows_is_refused(void **state)
 {
 	struct bench *b = *state;
@@ -787,6 +805,10 @@ static const struct { const char *damage, *says; } damages[] = {
 	{ "INSERT INTO entry VALUES(99,2,77,1,0,1,0)", "entry 99 belongs to no line" },
 	{ "UPDATE account SET micro=3", "kept sum 3" },
 	{ "UPDATE attempt SET owed=3 WHERE id=1", "attempt 1 is owed 3" },
+	{ "DROP TRIGGER entry_fixed; UPDATE entry SET account=(SELECT id FROM account WHERE name LIKE 'budget:%') WHERE kind=3 AND"
+	    " id=1 AND account IN (SELECT id FROM account WHERE name LIKE 'owed:%'); UPDATE attempt SET owed=NULL WHERE id=1",
+	    "attempt 1 is accepted at 250" },
+	{ "UPDATE meta SET value=999 WHERE name='schema'", "version 999" },
 	{ "UPDATE attempt SET state=5 WHERE id=1", "open attempts add up to 250" },
 	{ "UPDATE attempt SET work=1 WHERE id=2", "work 1 has 2 accepted attempts" },
 	{ "UPDATE attempt SET work=1 WHERE id=2", "its providers were owed 2 times" },
@@ -1041,6 +1063,7 @@ main(void)
 		T(an_account_that_was_rolled_back_is_made_again),
 		T(a_deposed_ledger_commits_nothing),
 		T(a_newer_schema_is_refused),
+		T(another_program_s_data_base_is_left_alone),
 		T(a_column_that_nobody_knows_is_refused),
 		T(a_column_that_an_older_store_lacks_is_added),
 		T(a_file_that_is_no_store_is_refused),
