@@ -71,7 +71,7 @@ enum identity_state { IDENTITY_IDLE = 1, IDENTITY_HOLDING, IDENTITY_RESTING, IDE
 	F(35, proof_bytes, U64,  0) \
 	F(36, price,       U64,  0)	/* attempt: micro-units */ \
 	F(37, reason,      TEXT, 4096)	/* attempt: the allocation's transcript line */ \
-	F(38, allow,       TEXT, 64)	/* attempt: the redundancy or hedge that allows a second one */ \
+	F(38, allow,       TEXT, 64)	/* attempt: what allows a second one: a redundancy or hedge, "late", "another" */ \
 	F(39, until_ms,    U64,  0)	/* identity: rests until, wall clock */ \
 	F(40, pubkey,      TEXT, 66)	/* identity */ \
 	F(41, job,         U64,  0)	/* identity: the job it holds, 0 none */ \

@@ -150,6 +150,47 @@ price = 0.25" CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\\ntiers = farm 
 	check_books front
 }
 
+# proof_of SHA256: a finished proof of the task that was got, as sha-prover makes it
+proof_of() {
+	jq -nc --arg uuid "$UUID" --arg task "$TASK" --arg proof "{\"input_sha256\":\"$1\"}" \
+		'{uuid: $uuid, task_id: $task, task_type: 1, status: 0, proof: $proof}'
+}
+input_of() { IN=front store "SELECT lower(hex(input_blob)) FROM work WHERE task = '$1'"; }
+
+@test "a wrong proof, and then the right one of the same prover: the right one is used, also when they come at once" {
+	local mine
+	CHAIN="verify = $ROOT/pipelines/plugins/sha-prover\ntiers = farm" open_door
+	mine=$(token_of 1)
+	get "$mine"
+	run -0 verdict "$(call "$mine" submit_proof "$(proof_of 00)")"
+	assert_output '[0,""]'
+	failed() { attempts_of "$TASK" | grep -q '^farm|33|'; }
+	wait_for failed
+	run -0 verdict "$(call "$mine" submit_proof "$(proof_of "$(input_of "$TASK")")")"
+	assert_output '[0,""]'
+	used() { attempts_of "$TASK" | grep -q '^farm|32|'; }
+	wait_for used
+
+	get "$mine"
+	kill -STOP "${PIDS[front-ledger]}"
+	call "$mine" submit_proof "$(proof_of 00)" -o wrong -w '%{http_code}\n' >wrong.status &
+	PIDS[wrong]=$!
+	sleep 0.5
+	call "$mine" submit_proof "$(proof_of "$(input_of "$TASK")")" -o right -w '%{http_code}\n' >right.status &
+	PIDS[right]=$!
+	sleep 0.5
+	kill -CONT "${PIDS[front-ledger]}"
+	wait "${PIDS[wrong]}" "${PIDS[right]}"
+	# while the first is judged the second is not taken, and may come again
+	run -0 sort -u wrong.status right.status
+	assert_output --regexp $'^200(\n503)?$'
+	taken() { call "$mine" submit_proof "$(proof_of "$(input_of "$TASK")")" | jq -e '.errcode == 0' >/dev/null; }
+	wait_for taken
+	wait_for used
+	closed
+	check_books front
+}
+
 @test "large bodies: a proof of 50 MB is taken, more than max_proof is drained and refused, a stranger's is not kept" {
 	open_door "max_proof = 52M"
 	mine=$(token_of 1)

@@ -489,13 +489,20 @@ tell(struct court *c, struct brought *b, uint64_t rev)
 		books_fact(c->o.books, b->token, &item);
 }
 
+static bool
+same_thing(const struct brought *b, uint64_t attempt, bool failure, const struct row *set)
+{
+	return b->attempt == attempt && b->failure == failure &&
+	    (failure || memcmp(b->set->proof_blob, set->proof_blob, HASH_BYTES) == 0);
+}
+
 /* The same thing brought again, while the first is on its way, waits with the first. */
 static struct brought *
 need_brought(struct court *c, uint64_t attempt, bool failure, const struct row *set, bool *is_new)
 {
 	struct brought *b = c->brought;
 
-	while (b && (b->attempt != attempt || b->failure != failure))
+	while (b && !same_thing(b, attempt, failure, set))
 		b = b->next;
 	*is_new = !b;
 	if (b)
@@ -660,18 +667,31 @@ begin(struct court *c)
 	}
 }
 
+/* To whom a task is on its way is not sent off without it, unless the ledger does not answer. */
+static uint64_t
+wait_ends(const struct prover *p)
+{
+	return p->until_ms + (p->order ? ANSWER_MS : 0);
+}
+
 static uint64_t
 end_waits(struct court *c)
 {
-	while (c->first && c->first->until_ms <= clock_ms()) {
-		struct prover *p = c->first;
-		void *request = p->request;
+	uint64_t due = UINT64_MAX, now = clock_ms();
+	struct prover *p = c->first;
 
+	for (struct prover *next; p && p->until_ms <= now; p = next) {
+		void *request = p->request;
+		next = p->newer;
+		if (wait_ends(p) > now) {
+			due = MIN2(due, wait_ends(p));
+			continue;
+		}
 		stop_waiting(c, p);
 		forget_idle(c, p);
 		c->o.ops->idle(c->o.arg, request);
 	}
-	return c->first ? c->first->until_ms : UINT64_MAX;
+	return p ? MIN2(due, p->until_ms) : due;
 }
 
 uint64_t

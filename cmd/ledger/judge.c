@@ -376,17 +376,29 @@ check_proof(struct trial *t)
 	return t->live->state == ATTEMPT_SENDING ? check_owner(t) : CODE_OK;
 }
 
-/* A finished proof is not dropped because we had stopped waiting for it: while its work is open it is judged
- * like any other, beside whoever else was asked meanwhile. */
+static bool
+same_proof(const struct row *a, const struct row *b)
+{
+	return HAS(a, proof_blob) && HAS(b, proof_blob) && memcmp(a->proof_blob, b->proof_blob, HASH_BYTES) == 0;
+}
+
+/* A finished proof is not dropped because we had stopped waiting for it, or because another one of its attempt was
+ * bad: while its work is open it is judged like any other, beside whoever else was asked meanwhile.  Another
+ * one is judged once, or one prover could keep the verifier busy. */
 static enum code
 check_late(struct trial *t)
 {
+	const struct row *set = &t->it->set;
 	struct row old;
 
 	state_row(t->live, &old);
-	if (HAS(&old, proof_blob) || t->live->work->state != WORK_OPEN)
+	if (t->live->work->state != WORK_OPEN || !HAS(set, proof_blob))
 		return CODE_ILLEGAL;
-	SET(&t->row, allow, SPAN("late"));
+	if (HAS(&old, proof_blob) && (same_proof(&old, set) || span_is(old.allow, "another")))
+		return CODE_ILLEGAL;
+	SET(&t->row, allow, span_str(HAS(&old, proof_blob) ? "another" : "late"));
+	if (!HAS(set, proof))
+		t->row.have &= ~BIT(proof);	/* what stood in the row was the other one */
 	return check_proof(t);
 }
 
@@ -754,7 +766,7 @@ record_stray(struct trial *t)
 	return CODE_OK;
 }
 
-/* The proof of an attempt that had failed without one.  False: it is too late for that. */
+/* The proof of an attempt that had failed without it.  False: it is too late for that. */
 static bool
 take_late(struct trial *t)
 {
@@ -799,6 +811,8 @@ judge_known_fact(struct trial *t)
 		return CODE_ILLEGAL;
 	if (check_blobs(t->c, &t->it->set) != CODE_OK)
 		return CODE_NOBLOB;
+	if (t->it->to == ATTEMPT_PROVED && t->live->state == ATTEMPT_PROVED && !same_proof(&t->row, &t->it->set))
+		return CODE_CONFLICT;		/* one at a time: it may come again when the first has been judged */
 	bool open = t->live->state == ATTEMPT_ALLOCATED || t->live->state == ATTEMPT_SENDING;
 	if (t->it->to == ATTEMPT_PROVED && t->live->state == ATTEMPT_FAILED && take_late(t))
 		return CODE_OK;

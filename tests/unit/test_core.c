@@ -942,6 +942,31 @@ a_wrong_late_proof_changes_nothing(void **state)
 	assert_int_equal(balance(b, "reserved:c"), 0);
 }
 
+/* A wrong proof does not cost the right one of the same prover: it is judged, too; a third is not. */
+static void
+another_proof_than_the_bad_one_is_judged(void **state)
+{
+	struct bench *b = *state;
+	uint64_t job = ready_job(b, "u", 1), id = place(b, job);
+	struct row p = proof(), third = proof();
+
+	prove(b, id);
+	p.have &= ~BIT(proof);
+	p.proof_blob[0] ^= 1;
+	assert_int_equal(fact(b, EXEC, id, ATTEMPT_PROVED, &p), CODE_CONFLICT);	/* the first is being judged */
+	assert_int_equal(step(b, SUBMIT, ROW_ATTEMPT, id, ATTEMPT_FAILED, NULL), CODE_OK);
+	assert_int_equal(fact(b, EXEC, id, ATTEMPT_PROVED, &p), CODE_OK);
+	struct row r = row_of(b, ROW_ATTEMPT, id);
+	assert_int_equal(r.state, ATTEMPT_PROVED);
+	assert_true(!HAS(&r, proof) && memcmp(r.proof_blob, p.proof_blob, HASH_BYTES) == 0);
+	assert_int_equal(balance(b, "reserved:c"), PRICE);
+	assert_int_equal(step(b, SUBMIT, ROW_ATTEMPT, id, ATTEMPT_FAILED, NULL), CODE_OK);
+	third.proof_blob[0] ^= 2;
+	assert_int_equal(fact(b, EXEC, id, ATTEMPT_PROVED, &third), CODE_OK);
+	assert_int_equal(state_of(b, ROW_ATTEMPT, id), ATTEMPT_FAILED);
+	assert_int_equal(balance(b, "reserved:c"), 0);
+}
+
 static void
 an_order_that_comes_when_all_is_over_is_recorded_in_the_store(void **state)
 {
@@ -1548,6 +1573,7 @@ static const struct CMUnitTest tests[] = {
 	T(a_proof_that_comes_after_its_attempt_had_failed_is_used),
 	T(the_clock_ends_a_job_among_many_rows),
 	T(a_wrong_late_proof_changes_nothing),
+	T(another_proof_than_the_bad_one_is_judged),
 	T(an_order_that_comes_when_all_is_over_is_recorded_in_the_store),
 	T(one_proof_settles_both_jobs_and_is_owed_once),
 	T(a_valid_proof_that_came_second_is_an_uncle_until_its_time_is_over),

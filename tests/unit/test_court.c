@@ -139,11 +139,11 @@ leave(struct request *r)
 }
 
 static struct request *
-bring(const char *key, uint64_t attempt)
+bring_one(const char *key, uint64_t attempt, uint8_t first)
 {
 	struct request *r = new_request(key);
 	struct row set = { 0 };
-	uint8_t hash[HASH_BYTES] = { 3 };
+	uint8_t hash[HASH_BYTES] = { first };
 
 	SET(&set, proof, SPAN("proof"));
 	ROW_HASH(&set, proof_blob, hash);
@@ -151,6 +151,12 @@ bring(const char *key, uint64_t attempt)
 	court_proof(f.c, attempt, &set, r);
 	court_turn(f.c);
 	return r;
+}
+
+static struct request *
+bring(const char *key, uint64_t attempt)
+{
+	return bring_one(key, attempt, 3);
 }
 
 static struct request *
@@ -506,12 +512,27 @@ a_prover_that_went_after_the_move_finds_its_task_when_it_is_back(void **state)
 }
 
 static void
-a_prover_whose_hold_ended_during_the_move_finds_its_task_too(void **state)
+a_prover_whose_hold_ends_during_the_move_waits_for_it(void **state)
 {
-	struct request *r = ask("p");
+	struct request *r = ask("p"), *q = ask_for("q", BATCH, "", "");
 
 	run(HOLD_MS - 100, true);
 	allocate(A, TYPE_CHUNK);
+	run(200, false);
+	heard(q, IDLE);				/* nothing was on its way to that one */
+	heard(r, NOTHING);
+	done();
+	was_given(r, A);
+}
+
+static void
+a_prover_whose_move_is_not_answered_is_idle_in_the_end_and_finds_its_task(void **state)
+{
+	struct request *r = ask("p");
+
+	allocate(A, TYPE_CHUNK);
+	run(HOLD_MS + ANSWER_MS - 100, false);
+	heard(r, NOTHING);
 	run(200, false);
 	heard(r, IDLE);
 	done();
@@ -811,6 +832,22 @@ a_proof_brought_twice_at_once_is_told_once_and_answered_twice(void **state)
 	heard(second, LEFT);
 	heard(third, TAKEN);
 	assert_int_equal(f.b.facts, 1);
+}
+
+static void
+another_proof_of_the_same_task_is_told_on_its_own(void **state)
+{
+	hand_out("p", A);
+	struct request *first = bring("p", A), *other = bring_one("p", A, 4);
+
+	assert_int_equal(f.b.facts, 2);
+	f.b.open_facts[1].code = CODE_CONFLICT;		/* the first is being judged */
+	done();
+	heard(first, TAKEN);
+	heard(other, AWAY);
+	other = bring_one("p", A, 4);
+	done();
+	heard(other, TAKEN);
 }
 
 static void
@@ -1149,47 +1186,49 @@ rows_of_others_are_let_go(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, teardown)
 
+static const struct CMUnitTest tests[] = {
+	T(a_prover_is_held_until_there_is_work_or_the_time_is_over), T(the_turn_says_when_it_wants_to_be_called),
+	T(the_task_is_given_when_it_is_durably_the_provers), T(the_oldest_attempt_goes_first),
+	T(the_prover_that_waits_longest_is_served_first), T(who_asks_again_waits_anew_and_the_older_request_is_idle),
+	T(only_what_was_asked_for_is_given), T(forks_are_compared_as_words_in_any_case),
+	T(one_that_names_a_task_gets_that_one), T(a_prover_has_one_task_at_a_time),
+	T(asking_while_the_move_is_under_way_waits_for_it),
+	T(a_prover_that_went_before_the_move_is_given_nothing),
+	T(a_prover_that_went_after_the_move_finds_its_task_when_it_is_back),
+	T(a_prover_whose_hold_ends_during_the_move_waits_for_it),
+	T(a_prover_whose_move_is_not_answered_is_idle_in_the_end_and_finds_its_task),
+	T(a_task_that_nobody_was_told_of_fails_when_its_time_to_be_taken_is_over),
+	T(an_attempt_without_a_prover_is_cancelled_in_time), T(a_move_that_was_refused_is_tried_again),
+	T(a_move_that_was_refused_frees_a_prover_that_has_gone),
+	T(an_attempt_that_went_elsewhere_meanwhile_leaves_its_prover_to_another),
+	T(an_attempt_that_is_anothers_already_is_given_to_that_one_only),
+	T(a_lost_answer_gives_the_same_task_after_the_reset),
+	T(the_same_task_and_uuid_again_after_a_reset_and_after_a_restart),
+	T(nobody_is_served_before_all_rows_are_known), T(those_that_waited_for_the_rows_are_served_the_longest_first),
+	T(of_two_tasks_of_one_prover_the_second_comes_after_the_first), T(one_that_is_being_ended_is_not_given),
+	T(a_work_that_came_to_nothing_goes_to_another_prover_first),
+	T(a_work_that_nobody_else_comes_for_goes_to_the_same_prover_again),
+	T(a_task_is_not_given_again_while_its_proof_is_on_its_way),
+	T(what_is_not_proved_in_time_has_failed), T(it_does_not_fail_while_its_proof_is_on_its_way),
+	T(a_proof_is_taken_when_the_ledger_has_it), T(a_proof_brought_twice_at_once_is_told_once_and_answered_twice),
+	T(another_proof_of_the_same_task_is_told_on_its_own),
+	T(a_proof_whose_bringer_has_gone_is_told_all_the_same), T(a_proof_brought_again_later_is_taken_again),
+	T(a_proof_for_what_has_ended_is_taken), T(a_proof_for_what_the_ledger_does_not_know_is_refused),
+	T(while_the_ledger_is_away_nothing_is_taken), T(a_proof_that_the_ledger_cannot_write_is_brought_again),
+	T(an_answer_that_does_not_come_ends_the_wait_and_is_used_when_it_comes),
+	T(a_proof_under_way_survives_a_reset), T(a_report_ends_what_is_in_hand),
+	T(a_report_on_what_is_not_in_hand_is_told_again_with_the_row_as_it_is),
+	T(a_report_on_what_has_ended_is_taken), T(a_report_on_a_row_that_never_rests_is_answered_all_the_same),
+	T(a_report_that_was_refused_may_come_again), T(a_report_under_way_dies_with_its_epoch_and_says_so),
+	T(a_report_and_a_proof_of_one_task_are_two_things), T(a_prover_that_waits_waits_on_over_a_reset),
+	T(a_move_under_way_dies_with_its_epoch_and_is_made_anew), T(an_answer_to_nobody_is_nothing),
+	T(the_level_is_the_provers_that_ask_and_prove), T(the_level_of_rows_alone_is_what_they_are_of),
+	T(each_change_of_the_level_is_said_at_once), T(what_is_ahead_is_stated_above_the_provers),
+	T(rows_of_others_are_let_go),
+};
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-		T(a_prover_is_held_until_there_is_work_or_the_time_is_over), T(the_turn_says_when_it_wants_to_be_called),
-		T(the_task_is_given_when_it_is_durably_the_provers), T(the_oldest_attempt_goes_first),
-		T(the_prover_that_waits_longest_is_served_first), T(who_asks_again_waits_anew_and_the_older_request_is_idle),
-		T(only_what_was_asked_for_is_given), T(forks_are_compared_as_words_in_any_case),
-		T(one_that_names_a_task_gets_that_one), T(a_prover_has_one_task_at_a_time),
-		T(asking_while_the_move_is_under_way_waits_for_it),
-		T(a_prover_that_went_before_the_move_is_given_nothing),
-		T(a_prover_that_went_after_the_move_finds_its_task_when_it_is_back),
-		T(a_prover_whose_hold_ended_during_the_move_finds_its_task_too),
-		T(a_task_that_nobody_was_told_of_fails_when_its_time_to_be_taken_is_over),
-		T(an_attempt_without_a_prover_is_cancelled_in_time), T(a_move_that_was_refused_is_tried_again),
-		T(a_move_that_was_refused_frees_a_prover_that_has_gone),
-		T(an_attempt_that_went_elsewhere_meanwhile_leaves_its_prover_to_another),
-		T(an_attempt_that_is_anothers_already_is_given_to_that_one_only),
-		T(a_lost_answer_gives_the_same_task_after_the_reset),
-		T(the_same_task_and_uuid_again_after_a_reset_and_after_a_restart),
-		T(nobody_is_served_before_all_rows_are_known), T(those_that_waited_for_the_rows_are_served_the_longest_first),
-		T(of_two_tasks_of_one_prover_the_second_comes_after_the_first), T(one_that_is_being_ended_is_not_given),
-		T(a_work_that_came_to_nothing_goes_to_another_prover_first),
-		T(a_work_that_nobody_else_comes_for_goes_to_the_same_prover_again),
-		T(a_task_is_not_given_again_while_its_proof_is_on_its_way),
-		T(what_is_not_proved_in_time_has_failed), T(it_does_not_fail_while_its_proof_is_on_its_way),
-		T(a_proof_is_taken_when_the_ledger_has_it), T(a_proof_brought_twice_at_once_is_told_once_and_answered_twice),
-		T(a_proof_whose_bringer_has_gone_is_told_all_the_same), T(a_proof_brought_again_later_is_taken_again),
-		T(a_proof_for_what_has_ended_is_taken), T(a_proof_for_what_the_ledger_does_not_know_is_refused),
-		T(while_the_ledger_is_away_nothing_is_taken), T(a_proof_that_the_ledger_cannot_write_is_brought_again),
-		T(an_answer_that_does_not_come_ends_the_wait_and_is_used_when_it_comes),
-		T(a_proof_under_way_survives_a_reset), T(a_report_ends_what_is_in_hand),
-		T(a_report_on_what_is_not_in_hand_is_told_again_with_the_row_as_it_is),
-		T(a_report_on_what_has_ended_is_taken), T(a_report_on_a_row_that_never_rests_is_answered_all_the_same),
-		T(a_report_that_was_refused_may_come_again), T(a_report_under_way_dies_with_its_epoch_and_says_so),
-		T(a_report_and_a_proof_of_one_task_are_two_things), T(a_prover_that_waits_waits_on_over_a_reset),
-		T(a_move_under_way_dies_with_its_epoch_and_is_made_anew), T(an_answer_to_nobody_is_nothing),
-		T(the_level_is_the_provers_that_ask_and_prove), T(the_level_of_rows_alone_is_what_they_are_of),
-		T(each_change_of_the_level_is_said_at_once), T(what_is_ahead_is_stated_above_the_provers),
-		T(rows_of_others_are_let_go),
-	};
-
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
