@@ -260,6 +260,31 @@ outlives() {
 	assert_equal "$(events prover proving)" 3
 }
 
+# A proof of 2 MB, by path, and no file of the prover may be larger than 1 MB: as a disk that has no more.
+@test "a proof that the disk does not take is submitted from memory" {
+	devnet --chunks 2 --batches 0 --bundles 0
+	cat >large <<'END'
+#!/bin/sh
+ulimit -S -f unlimited
+while read -r line; do
+	id=${line#*\"id\":} id=${id%%[,\}]*} sum=${line#*\"input_sha256\":\"} sum=${sum%%\"*}
+	case $line in
+	*capabilities*)	printf '{"id":%s,"ok":true,"sync":true}\n' "$id" ;;
+	*)	printf '{"input_sha256":"%s","pad":"%02000000d"}' "$sum" 0 >proof
+		printf '{"id":%s,"ok":true,"proof_path":"%s/proof"}\n' "$id" "$PWD" ;;
+	esac
+done
+END
+	chmod +x large
+	trap '' XFSZ
+	spawn prover bash -c 'ulimit -S -f 1024; exec prova-prover "$@"' sh "${OPTS[@]}" -O command=./large -O workers=1
+	wait_for accepted 2
+	wait_for no_files
+	[ "$(events prover not-kept)" -ge 2 ]
+	assert_equal "$(events prover submitted)" 2
+	alive prover
+}
+
 @test "no Coordinator at the start: it waits, says so, and goes on" {
 	devnet --chunks 1 --batches 0 --bundles 0
 	kill -STOP "${PIDS[devnet]}"

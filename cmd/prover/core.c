@@ -43,6 +43,7 @@ struct worker {
 	enum code	 lost_code;
 	char		 lost_why[256];
 	struct backoff	 trouble;
+	uint64_t	 keep_ms;	/* when its end is written again; 0: it is on the disk */
 	/* polls */
 	struct wish	*wish;
 	uint64_t	 type;		/* asked for last */
@@ -154,12 +155,19 @@ fails(struct worker *w)
 	return clock_ms() + backoff_fail(&w->trouble, o->backoff_ms, o->backoff_max_ms, &w->core->draw);
 }
 
-static void
-disk_fails(struct worker *w, const char *what)
+/* When it is tried again. */
+static uint64_t
+not_kept(const struct worker *w, const char *what)
 {
 	diag(DIAG_ERROR, "not-kept", "identity=%" PRIu32 " what=%s code=%s why=%s again_ms=%d", w->identity, what,
 	    code_word(CODE_BLOB_IO), diag_quote(strerror(errno)), DISK_MS);
-	w->at_ms = clock_ms() + DISK_MS;
+	return clock_ms() + DISK_MS;
+}
+
+static void
+disk_fails(struct worker *w, const char *what)
+{
+	w->at_ms = not_kept(w, what);
 }
 
 static const char *
@@ -705,6 +713,7 @@ core_proved(struct core *c, size_t i, enum proof_outcome outcome, struct span pr
 /* ---- FINISHES, POSTS ---- */
 
 /* From here the proof cannot be lost: it is on the disk before it is submitted. */
+/* A proof, or a failure to be reported, that the disk does not take is submitted from memory, and written when it does. */
 static void
 step_finishes(struct worker *w)
 {
@@ -712,12 +721,28 @@ step_finishes(struct worker *w)
 
 	if (c->o.ops->keep(c->o.arg, &w->rec) != 0) {
 		disk_fails(w, "proof");
-		return;
+		if (w->rec.state == RECORD_OPEN)
+			return;
+		w->keep_ms = w->at_ms;
 	}
 	backoff_ok(&w->trouble);
 	w->posts = 0;
 	w->unknown_ms = 0;
 	go(w, w->rec.state == RECORD_OPEN ? BUILDS : POSTS, 0);
+}
+
+/* Also while its submission is under way. */
+static void
+keep_again(struct worker *w)
+{
+	struct core *c = w->core;
+
+	if (c->o.ops->keep(c->o.arg, &w->rec) != 0) {
+		w->keep_ms = not_kept(w, "proof");
+		return;
+	}
+	w->keep_ms = 0;
+	diag(DIAG_INFO, "kept", "%s", task_word(w));
 }
 
 static void
@@ -733,6 +758,7 @@ static void
 clear(struct worker *w, int status, const char *why)
 {
 	go(w, CLEARS, 0);
+	w->keep_ms = 0;
 	end_wish(w, status, why);
 }
 
@@ -766,12 +792,13 @@ on_unreadable(struct worker *w, enum code code, const char *why)
 	}
 	w->rec.state = RECORD_OPEN;
 	buf_reset(&w->rec.outcome);
+	w->keep_ms = 0;
 	on_failed(w, PROOF_FAILED, code, why);
 	if (w->rec.state == RECORD_OPEN)
 		w->doing = FINISHES;	/* without that proof */
 }
 
-/* It is posted again until the operator's patience is over. */
+/* It is posted again until the operator's patience is over, and where only memory has it, on and on. */
 static void
 on_barred(struct worker *w, enum code code, const char *why)
 {
@@ -782,7 +809,7 @@ on_barred(struct worker *w, enum code code, const char *why)
 		w->unknown_ms = now;
 	}
 	go(w, POSTS, fails(w));
-	w->aside = now - w->unknown_ms >= w->core->o.give_up_ms;
+	w->aside = w->keep_ms == 0 && now - w->unknown_ms >= w->core->o.give_up_ms;
 	if (!w->aside)
 		return;
 	diag(DIAG_ERROR, "put-aside", "%s posts=%u code=%s why=%s", task_word(w), w->posts, code_word(code), diag_quote(why));
@@ -849,8 +876,18 @@ take_steps(struct worker *w)
 		[FINISHES] = step_finishes, [POSTS] = step_posts, [CLEARS] = step_clears,
 	};
 
+	if (w->keep_ms && w->keep_ms <= clock_ms())
+		keep_again(w);
 	while (!w->busy && steps[w->doing] && w->at_ms <= clock_ms())
 		steps[w->doing](w);
+}
+
+static uint64_t
+wants_ms(const struct worker *w)
+{
+	uint64_t step = w->busy ? UINT64_MAX : w->at_ms;
+
+	return w->keep_ms ? MIN2(step, w->keep_ms) : step;
 }
 
 uint64_t
@@ -863,17 +900,19 @@ core_turn(struct core *c)
 		take_steps(c->workers[(first + i) % c->n]);
 	end_wishes(c);
 	for (size_t i = 0; i < c->n; i++)
-		if (!c->workers[i]->busy)
-			next = MIN2(next, c->workers[i]->at_ms);
+		next = MIN2(next, wants_ms(c->workers[i]));
 	return next;
 }
 
 void
 core_stop(struct core *c)
 {
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
 		if (c->workers[i]->doing == PROVES)
 			give_back(c->workers[i]);
+		if (c->workers[i]->keep_ms)
+			keep_again(c->workers[i]);
+	}
 }
 
 const struct record *
@@ -897,13 +936,17 @@ core_workers(const struct core *c)
 void
 core_note(const struct core *c, char *out, size_t size)
 {
-	size_t count[DOINGS] = { 0 };
+	size_t count[DOINGS] = { 0 }, unkept = 0;
 	struct buf text = { 0 };
 
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
 		count[c->workers[i]->doing]++;
+		unkept += c->workers[i]->keep_ms != 0;
+	}
 	if (c->away_ms)
 		buf_printf(&text, "the Coordinator is silent for %" PRIu64 " s; ", (clock_ms() - c->away_ms) / 1000);
+	if (unkept)
+		buf_printf(&text, "the disk does not take %zu; ", unkept);
 	for (size_t d = 0; d < DOINGS; d++)
 		if (count[d])
 			buf_printf(&text, "%s%zu %s", text.n && text.p[text.n - 1] != ' ' ? ", " : "", count[d], doing_words[d]);

@@ -6,12 +6,14 @@
  *	RESTS     no task; polls when it is time      POLLS     get_task is under way
  *	KEEPS     the task is not on the disk yet     BUILDS    its input is being made
  *	WAITS     for something that can prove it     PROVES    a try is under way
- *	FINISHES  its end is not on the disk yet      POSTS     submit_proof is under way, or due again
+ *	FINISHES  its end is to be kept               POSTS     submit_proof is under way, or due again
  *	CLEARS    its file is not removed yet
  *
  * Each step is on the disk before the next: the task before anything is done with it, the try before it
  * begins, the proof before it is submitted; the file goes when the Coordinator has answered.  So a process that
- * ends anywhere is followed by one that reads the files (core_adopt) and goes on. */
+ * ends anywhere is followed by one that reads the files (core_adopt) and goes on.
+ * Only a proof that the disk does not take is submitted all the same; until there is an answer it stays in memory, and the
+ * disk is tried. */
 #ifndef PROVA_PROVER_CORE_H
 #define PROVA_PROVER_CORE_H
 
@@ -121,7 +123,8 @@ bool	core_over(const struct core *);
 /* Do what is due; after each of the above.  Returns the clock_ms when it wants to be called again; UINT64_MAX: not
  * before something happens. */
 uint64_t core_turn(struct core *);
-/* The process ends: a try that is under way was not the prover's fault, and is given back. */
+/* The process ends: a try that is under way was not the prover's fault, and is given back; and the disk may take now what
+ * it did not take. */
 void	core_stop(struct core *);
 
 const struct record *core_record(const struct core *, size_t worker);	/* NULL: it holds no task */

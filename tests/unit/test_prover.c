@@ -638,17 +638,125 @@ a_full_disk_stops_the_step_and_loses_nothing(void **state)
 	assert_string_equal(seen(), "number=task.0.1.0");
 	pass(1000);
 	assert_string_equal(seen(), "number=task.0.1.0 prove0=uuid-0x1.0");
-	disk_errors = 2;
 	proved(0, PROOF_DONE);
-	pass(1000);
-	assert_string_equal(seen(), "keep0 keep0");
-	pass(1000);
 	assert_string_equal(seen(), "keep0 post0:proof");
 	disk_errors = 1;
 	posted(0, POSTED_TAKEN);
 	assert_string_equal(seen(), "forget0");
 	pass(1000);
 	assert_string_equal(seen(), "forget0 unbuild0 poll0:4");
+}
+
+static bool
+is_kept(const char *name, enum record_state state)
+{
+	struct file *f = find_file(name);
+	struct record r;
+
+	assert_non_null(f);
+	load_file(f, &r);
+	bool kept = r.state == state;
+	record_free(&r);
+	return kept;
+}
+
+/* A proof that the disk refuses so often. */
+static void
+until_unkept(unsigned errors)
+{
+	until_try();
+	disk_errors = errors;
+	proved(0, PROOF_DONE);
+}
+
+static void
+a_proof_that_the_disk_does_not_take_is_submitted(void **state)
+{
+	char doing[128];
+
+	until_unkept(3);
+	assert_string_equal(seen(), "keep0 post0:proof");
+	core_note(core, doing, sizeof doing);
+	assert_string_equal(doing, "the disk does not take 1; 1 submit");
+	assert_int_equal(core_turn(core), clock_ms() + 1000);
+	pass(1000);
+	assert_string_equal(seen(), "keep0");		/* while the post is under way */
+	posted(0, POSTED_UNANSWERED);
+	pass(1000);
+	assert_string_equal(seen(), "keep0 post0:proof");
+	assert_true(is_kept("task.0.1.0", RECORD_OPEN));
+	pass(1000);
+	assert_string_equal(seen(), "keep0");
+	assert_true(is_kept("task.0.1.0", RECORD_PROVED));
+	core_note(core, doing, sizeof doing);
+	assert_null(strstr(doing, "disk"));
+	pass(60000);
+	assert_string_equal(seen(), "");
+	posted(0, POSTED_TAKEN);
+	assert_string_equal(seen(), "forget0 unbuild0 poll0:4");
+}
+
+static void
+the_answer_may_come_before_the_disk(void **state)
+{
+	until_unkept(1000);
+	pass(1000);
+	assert_string_equal(seen(), "keep0 post0:proof keep0");
+	disk_errors = 0;
+	posted(0, POSTED_TAKEN);
+	assert_string_equal(seen(), "forget0 unbuild0 poll0:4");
+	pass(10000);
+	assert_string_equal(seen(), "");
+	assert_int_equal(nfiles, 0);
+}
+
+static void
+a_failure_that_the_disk_does_not_take_is_reported(void **state)
+{
+	begin();
+	give(0, TYPE_CHUNK, "0x1");
+	seen();
+	disk_errors = 1;
+	built(0, CODE_TASK_BAD);
+	assert_string_equal(seen(), "keep0 post0:failure");
+}
+
+/* What is put aside is the file: it would be without the proof. */
+static void
+what_only_memory_has_is_not_put_aside(void **state)
+{
+	until_unkept(1000000);
+	for (uint64_t at = clock_ms(); clock_ms() - at < 2 * GIVE_UP_MS; ) {
+		posted(0, POSTED_UNKNOWN);
+		pass(40000);
+	}
+	assert_null(strstr(seen(), "aside0"));
+	disk_errors = 0;
+	pass(1000);
+	assert_true(is_kept("task.0.1.0", RECORD_PROVED));
+	posted(0, POSTED_UNKNOWN);
+	assert_string_equal(seen(), "keep0 aside0 unbuild0 poll0:4");
+}
+
+static void
+what_only_memory_has_is_written_at_the_end(void **state)
+{
+	until_unkept(1);
+	assert_true(is_kept("task.0.1.0", RECORD_OPEN));
+	core_stop(core);
+	assert_true(is_kept("task.0.1.0", RECORD_PROVED));
+}
+
+/* The file that is there has no proof, or one that must go: it is written before anything else. */
+static void
+an_unreadable_proof_that_is_not_on_the_disk_is_a_failed_try(void **state)
+{
+	until_unkept(1);
+	posted(0, POSTED_UNREADABLE);
+	seen();
+	pass(60000);
+	assert_string_equal(seen(), "keep0 build0");
+	assert_true(is_kept("task.0.1.1", RECORD_OPEN));
 }
 
 /* What the disk has, in a new process. */
@@ -1113,7 +1221,11 @@ main(void)
 		T(a_task_waits_for_the_command), T(a_finished_proof_is_submitted_until_there_is_an_answer),
 		T(a_proof_whose_task_is_unknown_for_long_is_put_aside),
 		T(a_post_that_is_not_let_through_is_put_aside_in_the_end), T(a_proof_that_cannot_be_read_is_a_failed_try),
-		T(a_full_disk_stops_the_step_and_loses_nothing), T(an_end_gives_the_try_back_and_a_kill_does_not),
+		T(a_full_disk_stops_the_step_and_loses_nothing), T(a_proof_that_the_disk_does_not_take_is_submitted),
+		T(the_answer_may_come_before_the_disk), T(a_failure_that_the_disk_does_not_take_is_reported),
+		T(what_only_memory_has_is_not_put_aside), T(what_only_memory_has_is_written_at_the_end),
+		T(an_unreadable_proof_that_is_not_on_the_disk_is_a_failed_try),
+		T(an_end_gives_the_try_back_and_a_kill_does_not),
 		T(an_order_outlives_any_number_of_kills), T(the_last_try_s_order_is_asked_for_when_it_was_lost),
 		T(nothing_is_ordered_behind_the_last_failure),
 		T(a_finished_proof_is_submitted_after_a_restart), T(one_task_is_asked_for_by_name),
