@@ -170,6 +170,8 @@ const struct setting settings_table[] = {
 	    "Pause of a worker whose identity holds a task there that is not known here." },
 	{ "prover", "max_tries", SET_UINT, "3", "1", "1000",
 	    "How often proving a task is begun before it is reported as failed." },
+	{ "prover", "failure_rest", SET_SPAN, "10m", "1ms", "7d",
+	    "Longest pause of a worker after its task was reported as failed; it doubles up to this while none of the workers' proofs is accepted." },
 	{ "prover", "give_up", SET_SPAN, "1d", "10ms", "3650d",
 	    "How long a proof is submitted where its task is not known, or the request not let through, before it is put aside." },
 	{ "prover", "state_dir", SET_TEXT, "", NULL, NULL,

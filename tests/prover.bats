@@ -23,6 +23,7 @@ no_files() { [ "$(task_files)" = 0 ]; }
 # events NAME EVENT: how many of these lines NAME has written
 events() { grep -c " event=$2 " "$1.err"; }
 has_events() { [ "$(events prover "$2")" = "$1" ]; }
+at_least() { [ "$(events prover "$2")" -ge "$1" ]; }
 # field EVENT KEY: the value of KEY in the first such line of the prover
 field() { sed -n "s/.* event=$1 .*\\b$2=\\([^ ]*\\).*/\\1/p" prover.err | head -n 1; }
 # nothing STATE is left of what devnet has to prove
@@ -280,7 +281,7 @@ END
 	spawn prover bash -c 'ulimit -S -f 1024; exec prova-prover "$@"' sh "${OPTS[@]}" -O command=./large -O workers=1
 	wait_for accepted 2
 	wait_for no_files
-	[ "$(events prover not-kept)" -ge 2 ]
+	at_least 2 not-kept
 	assert_equal "$(events prover submitted)" 2
 	alive prover
 }
@@ -304,6 +305,42 @@ END
 	run -0 grep 'event=task-failed .*tries=2 code=prover-failed' prover.err
 	wait_for stat_is '[.refused[]] | add == 1'
 	alive prover
+}
+
+# Another prover does all there is meanwhile.
+@test "a prover whose command fails does not eat the Coordinator's tasks" {
+	devnet --chunks 12 --batches 0 --bundles 0 --attempts 100
+	wait_for stat_is ".chunks.unassigned == 12"
+	prover --mock -O mock_fail=100 -O max_tries=1 -O poll=1h
+	wait_for has_events 3 reported
+	spawn good prova-prover "${OPTS[@]}" -O state_dir=good --mock
+	wait_for accepted 12
+	assert_equal "$(events prover task-fetched)" 3
+	assert_equal "$(events prover failure-rest)" 1
+	run -0 grep "event=failure-rest .*code=prover-failed why=.*mock_fail" prover.err
+	alive prover
+}
+
+@test "a command that fails and is mended: the rest is over with the first proof" {
+	devnet --chunks 4 --batches 0 --bundles 0 --attempts 100
+	cat >mended <<'END'
+#!/bin/sh
+[ -e well ] && exec "$ROOT/pipelines/plugins/sha-prover"
+while read -r line; do
+	id=${line#*\"id\":} id=${id%%[,\}]*}
+	case $line in
+	*capabilities*)	printf '{"id":%s,"ok":true,"sync":true}\n' "$id" ;;
+	*)	printf '{"id":%s,"ok":false,"error":"failed","message":"no GPU"}\n' "$id"
+		[ ! -e well ] || exit 0 ;;
+	esac
+done
+END
+	chmod +x mended
+	prover -O command=./mended -O max_tries=1 -O failure_rest=500ms
+	wait_for at_least 6 reported
+	touch well
+	wait_for accepted 4
+	wait_for logged prover "event=failure-rest-over .*failed="
 }
 
 @test "a command that ends in the middle is asked again, and then reported" {

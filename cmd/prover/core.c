@@ -49,6 +49,8 @@ struct worker {
 	uint64_t	 type;		/* asked for last */
 	bool		 same;		/* ask for it once more */
 	unsigned	 empty;		/* types in a row that had nothing */
+	uint64_t	 calm_ms;	/* CLEARS, RESTS: its task failed, and it polls no sooner; 0: it did not */
+	uint64_t	 failed_ms;	/* and so long where no proof is accepted meanwhile */
 	uint64_t	 began_ms;
 	/* posts */
 	unsigned	 posts;
@@ -63,6 +65,7 @@ struct core {
 	size_t		 named;		/* tasks whose end is to be told */
 	uint64_t	 next_poll_ms;
 	size_t		 first;		/* who comes first in the next turn: the one behind who polled last */
+	struct backoff	 failing;	/* tasks that failed, of all workers, since a proof was accepted */
 	uint64_t	 away_ms;	/* since when the Coordinator does not answer; 0: it does */
 	uint64_t	 draw;
 };
@@ -389,6 +392,7 @@ step_rests(struct worker *w)
 		w->at_ms = types ? c->next_poll_ms : UINT64_MAX;
 		return;
 	}
+	w->calm_ms = 0;
 	c->next_poll_ms = now + c->o.stagger_ms;
 	c->first = number_of(w) + 1;
 	w->type = next_type(w, types);
@@ -762,12 +766,49 @@ clear(struct worker *w, int status, const char *why)
 	end_wish(w, status, why);
 }
 
+/* Each failure uses up one of the attempts that its task has there.  The command is that of all workers: when all tasks
+ * fail, each of them waits longer; what is asked for by name is not put off. */
+static void
+task_fails(struct worker *w, enum code code, const char *why)
+{
+	struct core *c = w->core;
+	uint64_t now = clock_ms();
+
+	if (c->o.once)
+		return;
+	bool first = c->failing.tries == 0;
+	w->calm_ms = now + c->o.poll_ms;
+	w->failed_ms = MAX2(w->calm_ms, now + backoff_fail(&c->failing, c->o.backoff_ms, c->o.failure_rest_ms, &c->draw));
+	if (first)
+		diag(DIAG_WARN, "failure-rest", "identity=%" PRIu32 " for_ms=%" PRIu64 " max_ms=%" PRIu64 " code=%s why=%s", w->identity,
+		    w->failed_ms - now, MAX2(c->o.poll_ms, c->o.failure_rest_ms), code_word(code), diag_quote(why));
+}
+
+/* The command proves. */
+static void
+proof_is_accepted(struct core *c)
+{
+	if (c->failing.tries)
+		diag(DIAG_INFO, "failure-rest-over", "failed=%u for_ms=%" PRIu64, c->failing.tries, clock_ms() - c->failing.since_ms);
+	backoff_ok(&c->failing);
+	for (size_t i = 0; i < c->n; i++) {
+		struct worker *w = c->workers[i];
+		w->failed_ms = w->calm_ms;
+		if (w->calm_ms && w->doing == RESTS)
+			w->at_ms = MIN2(w->at_ms, w->calm_ms);
+	}
+}
+
 static void
 on_taken(struct worker *w, enum code code, const char *why)
 {
 	bool proved = w->rec.state == RECORD_PROVED;
 
 	diag(DIAG_INFO, proved ? "submitted" : "reported", "%s posts=%u", task_word(w), w->posts);
+	if (proved)
+		proof_is_accepted(w->core);
+	else
+		task_fails(w, CODE_PROVER_FAILED, buf_cstr(&w->rec.outcome));
 	clear(w, proved ? EXIT_DONE : EXIT_NO, proved ? "" : buf_cstr(&w->rec.outcome));
 }
 
@@ -779,6 +820,8 @@ on_final(struct worker *w, enum code code, const char *why)
 		return;
 	}
 	diag(DIAG_WARN, "proof-refused", "%s posts=%u code=%s why=%s", task_word(w), w->posts, code_word(code), diag_quote(why));
+	if (code == CODE_REFUSED_PROOF)
+		task_fails(w, code, why);
 	clear(w, EXIT_NO, why);
 }
 
@@ -863,7 +906,7 @@ step_clears(struct worker *w)
 	record_free(&w->rec);
 	w->has = w->aside = false;
 	backoff_ok(&w->trouble);
-	go(w, RESTS, 0);
+	go(w, RESTS, w->calm_ms ? w->failed_ms : 0);
 }
 
 /* ---- turns ---- */
@@ -945,6 +988,8 @@ core_note(const struct core *c, char *out, size_t size)
 	}
 	if (c->away_ms)
 		buf_printf(&text, "the Coordinator is silent for %" PRIu64 " s; ", (clock_ms() - c->away_ms) / 1000);
+	if (c->failing.tries)
+		buf_printf(&text, "%u tasks failed and none was proved; ", c->failing.tries);
 	if (unkept)
 		buf_printf(&text, "the disk does not take %zu; ", unkept);
 	for (size_t d = 0; d < DOINGS; d++)

@@ -49,7 +49,7 @@ struct core_opts {
 	bool		 once;		/* nothing is polled for but what core_want names */
 	bool		 dump;		/* stop when the input is there */
 	uint32_t	 max_tries;
-	uint64_t	 poll_ms, rest_ms, timeout_ms, stagger_ms, backoff_ms, backoff_max_ms, give_up_ms;
+	uint64_t	 poll_ms, rest_ms, failure_rest_ms, timeout_ms, stagger_ms, backoff_ms, backoff_max_ms, give_up_ms;
 	uint64_t	 seed;		/* of the jitter */
 	const struct core_ops *ops;
 	void		*arg;

@@ -338,6 +338,7 @@ open_core(struct prover *p)
 
 	p->core = core_new(&(struct core_opts){ .workers = o->workers, .types = o->types, .all_types = o->all_types,
 	    .once = p->once, .dump = p->dump, .max_tries = o->max_tries, .poll_ms = o->poll_ms, .rest_ms = o->rest_ms,
+	    .failure_rest_ms = o->failure_rest_ms,
 	    .timeout_ms = o->identity.timeout_ms, .stagger_ms = o->identity.stagger_ms, .backoff_ms = o->identity.backoff_ms,
 	    .backoff_max_ms = o->identity.backoff_max_ms, .give_up_ms = o->give_up_ms, .seed = random_u64(),
 	    .ops = &ops, .arg = p });

@@ -41,6 +41,7 @@ read_work(struct setup *o, const struct reader *r)
 	o->max_tries = (uint32_t)num(r, "max_tries");
 	o->poll_ms = num(r, "poll");
 	o->rest_ms = num(r, "rest");
+	o->failure_rest_ms = num(r, "failure_rest");
 	o->give_up_ms = num(r, "give_up");
 	o->call_ms = num(r, "call_timeout");
 	o->prove_ms = num(r, "prove_timeout");

@@ -14,7 +14,7 @@ struct setup {
 	uint64_t		 types;
 	bool			 all_types, universal, mock, vks_given;
 	uint32_t		 max_tries, mock_fail, connections, l2_parallel;
-	uint64_t		 poll_ms, rest_ms, give_up_ms, l2_timeout_ms;
+	uint64_t		 poll_ms, rest_ms, failure_rest_ms, give_up_ms, l2_timeout_ms;
 	uint64_t		 call_ms, prove_ms, command_poll_ms, mock_delay_ms;
 };
 

@@ -8,7 +8,7 @@
 
 #include "cmd/prover/core.h"
 
-enum { START_MS = 1000000, POLL_MS = 20000, TIMEOUT_MS = 60000, REST_MS = 70000, GIVE_UP_MS = 3600000, ALL = 14, FILES = 16 };
+enum { START_MS = 1000000, POLL_MS = 20000, TIMEOUT_MS = 60000, REST_MS = 70000, FAILURE_REST_MS = 600000, GIVE_UP_MS = 3600000, ALL = 14, FILES = 16 };
 
 /* ---- a disk ---- */
 
@@ -230,6 +230,7 @@ static struct core_opts
 usual(void)
 {
 	return (struct core_opts){ .workers = 1, .types = ALL, .max_tries = 3, .poll_ms = POLL_MS, .rest_ms = REST_MS,
+	    .failure_rest_ms = FAILURE_REST_MS,
 	    .timeout_ms = TIMEOUT_MS, .stagger_ms = 0, .backoff_ms = 500, .backoff_max_ms = 30000, .give_up_ms = GIVE_UP_MS,
 	    .seed = 7, .ops = &ops };
 }
@@ -501,7 +502,138 @@ a_task_that_fails_too_often_is_reported(void **state)
 	pass(60000);
 	assert_string_equal(seen(), "post0:failure");
 	posted(0, POSTED_FINAL);	/* so a real Coordinator answers a report */
-	assert_string_equal(seen(), "forget0 unbuild0 poll0:4");
+	assert_string_equal(seen(), "forget0 unbuild0");
+	pass(POLL_MS);
+	assert_string_equal(seen(), "poll0:4");
+}
+
+/* A task of this worker, from its poll to the report that it failed. */
+static void
+fail_one(size_t worker)
+{
+	give(worker, TYPE_CHUNK, "0x1");
+	built(worker, CODE_TASK_BAD);
+	posted(worker, POSTED_FINAL);
+	seen();
+}
+
+static void
+prove_one(size_t worker, enum posted how, enum code code)
+{
+	give(worker, TYPE_CHUNK, "0x1");
+	built(worker, CODE_OK);
+	proved(worker, PROOF_DONE);
+	seen();
+	core_posted(core, worker, how, code, "said so");
+	core_turn(core);
+}
+
+/* Until this worker polls. */
+static uint64_t
+rests_for(size_t worker)
+{
+	char poll[32];
+	uint64_t from = clock_ms();
+
+	snprintf(poll, sizeof poll, "poll%zu:", worker);
+	while (!strstr(seen(), poll)) {
+		assert_true(clock_ms() - from < 2 * FAILURE_REST_MS);
+		pass(1000);
+	}
+	return clock_ms() - from;
+}
+
+static void
+a_worker_whose_tasks_fail_rests_longer_and_longer(void **state)
+{
+	uint64_t rest = 0, all = 0;
+	char doing[128];
+
+	begin();
+	for (int i = 0; i < 20; i++) {
+		fail_one(0);
+		rest = rests_for(0);
+		all += rest;
+		assert_true(rest >= POLL_MS && rest <= FAILURE_REST_MS * 5 / 4 + 1000);
+		assert_true(i > 3 || rest == POLL_MS);		/* a few are not much */
+	}
+	assert_true(rest >= FAILURE_REST_MS * 3 / 4);
+	assert_true(all >= 8 * FAILURE_REST_MS * 3 / 4);
+	core_note(core, doing, sizeof doing);
+	assert_string_equal(doing, "20 tasks failed and none was proved; 1 poll");
+	prove_one(0, POSTED_TAKEN, CODE_OK);
+	assert_int_equal(rests_for(0), 0);
+	core_note(core, doing, sizeof doing);
+	assert_string_equal(doing, "1 poll");
+	fail_one(0);
+	assert_int_equal(rests_for(0), POLL_MS);	/* anew */
+}
+
+static void
+workers(size_t n)
+{
+	struct core_opts o = usual();
+
+	o.workers = n;
+	begin_with(&o);
+	seen();
+}
+
+/* They have one command: what one of them has seen fail is known to the next. */
+static void
+all_workers_failures_count(void **state)
+{
+	workers(12);
+	for (size_t i = 0; i < 11; i++)
+		fail_one(i);
+	fail_one(11);
+	assert_true(rests_for(11) >= FAILURE_REST_MS * 3 / 4);
+}
+
+static void
+a_task_that_fails_among_good_ones_slows_nobody_else(void **state)
+{
+	workers(2);
+	for (int i = 0; i < 20; i++) {
+		fail_one(0);
+		prove_one(1, POSTED_TAKEN, CODE_OK);
+		assert_non_null(strstr(seen(), "poll1:"));
+		assert_int_equal(rests_for(0), POLL_MS);
+	}
+}
+
+/* What the others' rest was for is over. */
+static void
+an_accepted_proof_ends_the_longer_rest(void **state)
+{
+	workers(13);
+	for (size_t i = 0; i < 12; i++)
+		fail_one(i);
+	pass(1000);
+	assert_string_equal(seen(), "");
+	prove_one(12, POSTED_TAKEN, CODE_OK);
+	seen();
+	pass(POLL_MS - 1001);
+	assert_string_equal(seen(), "");
+	pass(1);
+	assert_non_null(strstr(seen(), "poll11:"));
+}
+
+/* That it does not verify is the command's fault; that it came late, or twice, is not. */
+static void
+a_proof_that_does_not_verify_counts_as_a_failure(void **state)
+{
+	begin();
+	prove_one(0, POSTED_FINAL, CODE_TWICE);
+	assert_int_equal(rests_for(0), 0);
+	prove_one(0, POSTED_FINAL, CODE_REFUSED_PROOF);
+	assert_int_equal(rests_for(0), POLL_MS);
+	for (int i = 0; i < 11; i++) {
+		prove_one(0, POSTED_FINAL, CODE_REFUSED_PROOF);
+		rests_for(0);
+	}
+	prove_one(0, POSTED_FINAL, CODE_REFUSED_PROOF);
+	assert_true(rests_for(0) >= FAILURE_REST_MS * 3 / 4);
 }
 
 static void
@@ -524,6 +656,7 @@ what_cannot_be_built_or_done_is_reported_at_once(void **state)
 	assert_string_equal(seen(), "poll0:2 keep0 build0 keep0 post0:failure");
 	assert_non_null(strstr(buf_cstr(&last_post), "failed to build proving input: block_hashes has 0 entries"));
 	posted(0, POSTED_TAKEN);
+	pass(POLL_MS);
 	core_able(core, 0, 1 << TYPE_CHUNK);
 	give(0, TYPE_BATCH, "0x2");
 	built(0, CODE_OK);
@@ -915,6 +1048,23 @@ one_task_is_asked_for_by_name(void **state)
 }
 
 static void
+the_next_that_is_asked_for_by_name_does_not_wait_for_a_failure(void **state)
+{
+	struct core_opts o = usual();
+
+	o.once = true;
+	begin_with(&o);
+	core_want(core, "0x1", 1 << TYPE_CHUNK);
+	core_want(core, "0x2", 1 << TYPE_CHUNK);
+	core_turn(core);
+	give(0, TYPE_CHUNK, "0x1");
+	built(0, CODE_TASK_BAD);
+	seen();
+	posted(0, POSTED_FINAL);
+	assert_string_equal(seen(), "ended=0x1:1 forget0 unbuild0 poll0:2=0x2");
+}
+
+static void
 another_task_than_the_one_asked_for_is_kept(void **state)
 {
 	struct core_opts o = usual();
@@ -1217,6 +1367,9 @@ main(void)
 		T(workers_poll_one_after_the_other), T(nothing_is_polled_for_what_cannot_be_proved),
 		T(two_polls_of_an_identity_never_overlap), T(an_identity_that_holds_another_task_rests),
 		T(what_could_not_be_built_is_skipped), T(a_refused_poll_is_made_again_later), T(a_task_that_fails_too_often_is_reported),
+		T(a_worker_whose_tasks_fail_rests_longer_and_longer),
+		T(all_workers_failures_count), T(a_task_that_fails_among_good_ones_slows_nobody_else),
+		T(an_accepted_proof_ends_the_longer_rest), T(a_proof_that_does_not_verify_counts_as_a_failure),
 		T(a_try_that_did_not_begin_does_not_count), T(what_cannot_be_built_or_done_is_reported_at_once),
 		T(a_task_waits_for_the_command), T(a_finished_proof_is_submitted_until_there_is_an_answer),
 		T(a_proof_whose_task_is_unknown_for_long_is_put_aside),
@@ -1229,6 +1382,7 @@ main(void)
 		T(an_order_outlives_any_number_of_kills), T(the_last_try_s_order_is_asked_for_when_it_was_lost),
 		T(nothing_is_ordered_behind_the_last_failure),
 		T(a_finished_proof_is_submitted_after_a_restart), T(one_task_is_asked_for_by_name),
+		T(the_next_that_is_asked_for_by_name_does_not_wait_for_a_failure),
 		T(another_task_than_the_one_asked_for_is_kept), T(another_identity_asks_where_one_holds_a_task),
 		T(a_dump_ends_with_the_input), T(a_process_may_be_killed_at_each_step),
 	};
