@@ -249,14 +249,22 @@ ask_blocks(struct build *b)
 	}
 }
 
-/* False: not yet. */
+static void
+no_nodes(struct build *b)
+{
+	trouble(b, CODE_SETTING, b->key.chain, "this chain has no l2 in the settings");
+	if (b->inputs->o.no_nodes_ends)
+		ends(b, CODE_SETTING, b->why);
+}
+
+/* False: not yet, or it is over. */
 static bool
 begin_blocks(struct build *b)
 {
 	struct l2 *l2 = b->inputs->o.nodes(b->inputs->o.arg, span_str(b->key.chain));
 
 	if (!l2)
-		trouble(b, CODE_SETTING, b->key.chain, "this chain has no l2 in the settings");
+		no_nodes(b);
 	if (!l2 || !l2_claim(l2))
 		return false;
 	b->l2 = l2;

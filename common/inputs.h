@@ -2,7 +2,8 @@
  *
  * An input of a chunk with block_hashes is the JSON array of its traces, byte for byte
  * as the node sent them; any other input is the task's body.  Trouble with nodes or disk
- * is waited out; only a task that cannot be built ends an ask with a code. */
+ * is waited out; only a task that cannot be built ends an ask with a code (and, where asked for, a
+ * chain without nodes). */
 #ifndef PROVA_INPUTS_H
 #define PROVA_INPUTS_H
 
@@ -18,12 +19,13 @@ struct inputs_opts {
 	struct blobs	*blobs;
 	/* The nodes of a chain; NULL: none are configured. */
 	struct l2	*(*nodes)(void *arg, struct span chain);
+	bool		 no_nodes_ends;		/* that ends an ask with SETTING, and is not waited out */
 	void		(*changed)(void *arg);	/* inputs_note may say something else; may be NULL */
 	void		*arg;
 };
 
 struct inputs_result {
-	enum code	 code;			/* OK, TASK_BAD, L2_ORDER */
+	enum code	 code;			/* OK, TASK_BAD, L2_ORDER, SETTING */
 	const char	*detail;		/* why not */
 	uint8_t		 blob[HASH_BYTES];	/* in place when OK */
 	uint64_t	 bytes;

@@ -67,3 +67,63 @@ given-up task-bad
 ready ok
 given-up task-bad"
 }
+
+# It has 60 s to end in.
+filter() { timeout 60 prova-trace-build -c "$CONF" -i - -o -; }
+
+# with MEMBERS: each line with these, too
+with() { jq -c '. + $m' --argjson m "$1"; }
+
+@test "as a filter a chain without nodes is said at once, and its chunk stays as it came" {
+	run_dir
+	printf '[chain bare]\nverify = none\n' >>"$CONF"
+	hash=0x$(printf %064d 7)
+	run -0 --separate-stderr filter < <(job chunk "$(chunk "$hash")" | with '{"chain": "unheard"}'
+		job batch '{"a":1}' | with '{"chain": "unheard"}'
+		job chunk "$(chunk "$hash")" | with '{"chain": "bare", "deadline_ms": 9000000000000}'
+		job chunk "$(chunk "$hash")" | with '{"chain": "unheard", "deadline_ms": 1}')
+	assert_regex "$stderr" "event=input-waits .*code=setting"
+	output=$(jq -r '[.state, .code, .detail] | join(" ")' <<<"$output")
+	assert_output "fetched setting unheard: this chain has no l2 in the settings
+ready ok 
+fetched setting bare: this chain has no l2 in the settings
+late late "
+}
+
+@test "as a filter a deadline ends the waiting for a node, as the ledger would" {
+	run_dir
+	hash=0x$(printf %064d 7)
+	soon=$((($(date +%s) + 4) * 1000))
+	run -0 --separate-stderr filter < <(job chunk "$(chunk "$hash")" | with "{\"deadline_ms\": $soon}"
+		job batch '{"a":1}' | with "{\"deadline_ms\": $((soon + 3600000))}"
+		job batch '{"a":2}' | with '{"deadline_ms": 1}')
+	assert_regex "$stderr" "event=l2-node-rests"
+	[ "$(date +%s)" -ge $((soon / 1000)) ]
+	run -0 jq -r '[.state, .code, has("detail"), has("input_blob")] | join(" ")' <<<"$output"
+	assert_output "late late false false
+ready ok false true
+late late false false"
+}
+
+@test "as a filter it acts on fetched jobs only, and passes all else as it is, in order" {
+	run_dir
+	{
+		for state in given-up ready late placed; do
+			job chunk '{}' | with "{\"state\": \"$state\", \"detail\": \"said before\"}"
+		done
+		jq -nc '{kind: "attempt", state: "allocated", chain: "test", type: "chunk"}'
+	} >others
+	run -0 --separate-stderr filter < <(job batch '{}'; cat others; job batch '[]')
+	assert_equal "$(jq -r .code <<<"${lines[0]}") $(jq -r .code <<<"${lines[6]}")" "ok task-bad"
+	diff <(jq -cS . others) <(printf '%s\n' "${lines[@]:1:5}" | jq -cS .)
+}
+
+@test "as a filter it reads again what it made of a row without kind and state" {
+	run_dir
+	filter >once < <(job chunk '{}' | jq -c 'del(.kind, .state)'; job batch '{}' | jq -c 'del(.kind, .state)')
+	run -0 jq -r '[.kind, .state, .code] | join(" ")' once
+	assert_output "job given-up task-bad
+job ready ok"
+	filter <once >twice
+	diff once twice
+}

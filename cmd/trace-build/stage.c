@@ -11,7 +11,7 @@
 #include "common/diag.h"
 #include "common/inputs.h"
 
-enum { CHAINS = 32, AGAIN_MS = 1000, AGAIN_MAX_MS = 30000 };
+enum { CHAINS = 32, AGAIN_MS = 1000, AGAIN_MAX_MS = 30000, LOOK_MS = 1000 };
 
 /* A chain and where its blocks come from. */
 struct chain {
@@ -44,6 +44,7 @@ struct line {
 	struct line	*next;
 	struct row	*row;
 	struct inputs_ask *ask;
+	struct loop_timer late;		/* while it waits and has a deadline */
 	struct buf	 detail;
 	bool		 ready;
 };
@@ -260,6 +261,7 @@ trace_build_levels(struct stage *st, struct tick *tick)
 static void
 line_free(struct line *l)
 {
+	loop_timer(stage_loop(l->own->st), &l->late, 0);
 	inputs_cancel(&l->ask);
 	buf_free(&l->detail);
 	free(l->row);
@@ -282,14 +284,30 @@ emit_lines(struct own *own)
 }
 
 static void
+line_ends(struct line *l, uint64_t state, uint64_t code)
+{
+	loop_timer(stage_loop(l->own->st), &l->late, 0);
+	inputs_cancel(&l->ask);
+	SET(l->row, kind, ROW_JOB);
+	SET(l->row, state, state);
+	SET(l->row, code, code);
+	l->ready = true;
+	emit_lines(l->own);
+}
+
+/* What has no nodes can be built by a process with other settings, and stays as it came. */
+static uint64_t
+state_after(enum code code)
+{
+	return code == CODE_OK ? JOB_READY : code == CODE_SETTING ? JOB_FETCHED : JOB_GIVEN_UP;
+}
+
+static void
 line_done(void *arg, const struct inputs_result *r)
 {
 	struct line *l = arg;
 
 	l->ask = NULL;
-	l->ready = true;
-	SET(l->row, state, r->code == CODE_OK ? JOB_READY : JOB_GIVEN_UP);
-	SET(l->row, code, r->code);
 	if (r->code == CODE_OK) {
 		ROW_HASH(l->row, input_blob, r->blob);
 		SET(l->row, input_bytes, r->bytes);
@@ -297,7 +315,41 @@ line_done(void *arg, const struct inputs_result *r)
 		buf_puts(&l->detail, r->detail);
 		SET(l->row, detail, SPAN_OF(&l->detail));
 	}
-	emit_lines(l->own);
+	line_ends(l, state_after(r->code), r->code);
+}
+
+/* Nobody else ends it here: as the ledger would.  It looks now and then, because the time of day can be set. */
+static void
+watch_deadline(void *arg)
+{
+	struct line *l = arg;
+	uint64_t now = clock_wall_ms();
+
+	if (now >= l->row->deadline_ms)
+		line_ends(l, JOB_LATE, CODE_LATE);
+	else
+		loop_timer(stage_loop(l->own->st), &l->late, clock_ms() + MIN2(l->row->deadline_ms - now, (uint64_t)LOOK_MS));
+}
+
+static void
+build_line(struct line *l)
+{
+	const struct row *row = l->row;
+
+	if (!HAS(row, body) && !HAS(row, body_blob)) {
+		line_done(l, &(struct inputs_result){ .code = CODE_TASK_BAD, .detail = "the row has neither body nor body_blob" });
+		return;
+	}
+	l->ask = inputs_start(l->own->inputs, row, line_done, l);
+	if (HAS(row, deadline_ms))
+		watch_deadline(l);
+}
+
+/* Rows made by hand may leave kind and state out. */
+static bool
+is_fetched(const struct row *row)
+{
+	return (!HAS(row, kind) || row->kind == ROW_JOB) && (!HAS(row, state) || row->state == JOB_FETCHED);
 }
 
 void
@@ -306,13 +358,15 @@ trace_build_filter(struct stage *st, struct row *row)
 	struct own *own = stage_own(st);
 	struct line *l = xzalloc(sizeof *l);
 
-	*l = (struct line){ .own = own, .row = row };
+	*l = (struct line){ .own = own, .row = row, .late = { .fn = watch_deadline, .arg = l } };
 	*own->last = l;
 	own->last = &l->next;
-	if (!HAS(row, body) && !HAS(row, body_blob))
-		line_done(l, &(struct inputs_result){ .code = CODE_TASK_BAD, .detail = "the row has neither body nor body_blob" });
-	else
-		l->ask = inputs_start(own->inputs, row, line_done, l);
+	if (is_fetched(row)) {
+		build_line(l);
+		return;
+	}
+	l->ready = true;
+	emit_lines(own);
 }
 
 /* ---- begin and end ---- */
@@ -332,6 +386,7 @@ trace_build_start(struct stage *st)
 	arc4random_buf(&own->draw, sizeof own->draw);
 	own->inputs = inputs_new(&(struct inputs_opts){
 		.loop = stage_loop(st), .blobs = stage_blobs(st), .nodes = nodes_of, .changed = note_changed, .arg = own,
+		.no_nodes_ends = !stage_books(st),
 	});
 	return EXIT_DONE;
 }
