@@ -60,6 +60,22 @@ submitted() { [ "$(prova jobs -s submitted -n 100 | grep -c submitted)" -ge "$1"
 	echo "$output" | jq -e '.term == 1 and (.instances | length) == 5'
 }
 
+@test "status names a silent dispatcher while another lives, until the settings do not ask for it" {
+	run_dir
+	printf '[provider two]\ncommand = %s\n' "$ROOT/pipelines/plugins/sha-prover" >>"$CONF"
+	stages ledger task-fetch trace-build allocate submit dispatch-exec.one dispatch-exec.two
+	all_alive() { prova status --json | jq -e '[.instances[] | select(.alive)] | length == 6'; }
+	wait_for all_alive
+	run -0 prova status
+	refute_line --index 0 --partial "is not heard for"
+	kill -STOP "${PIDS[dispatch-exec.two]}"
+	wait_for line_has "dispatch-exec.two is not heard for"
+	sed -i '/^\[provider two\]/,$d' "$CONF"
+	run -0 prova status
+	refute_line --index 0 --partial "is not heard for"
+	assert_output --partial "dispatch-exec.two"
+}
+
 @test "one job's story: rows, times, codes, money" {
 	devnet --chunks 2 --collection 600
 	stages ledger task-fetch trace-build allocate submit dispatch-exec.one

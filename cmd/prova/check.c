@@ -1,6 +1,7 @@
 /* check.c - prova check: would it work?  The settings as each stage judges them; --online
  * also everything that they name (online.c). */
 #include "cmd/prova/commands.h"
+#include "cmd/prova/expected.h"
 #include "cmd/prova/report.h"
 #include "common/diag.h"
 #include "common/bytes.h"
@@ -21,12 +22,6 @@ report_say(struct report *r, bool good, const char *what, const char *fmt, ...)
 	fflush(stdout);
 	*(good ? &r->good : &r->bad) += 1;
 }
-
-/* Kinds of stages, and the setting of those providers that have one of their own. */
-static const struct { const char *kind, *of_provider; } kinds[] = {
-	{ "ledger", NULL }, { "task-fetch", NULL }, { "trace-build", NULL }, { "allocate", NULL },
-	{ "dispatch-exec", "command" }, { "dispatch-coordinator", "listen" }, { "submit", NULL },
-};
 
 /* Run a program, its standard output thrown away, its standard error kept.  Its exit status; -1: it could not be run. */
 static int
@@ -78,21 +73,13 @@ check_instance(struct tool *t, struct report *r, const char *kind, const char *i
 	free(what);
 }
 
-/* Instances "KIND.X" that have a section of their own; else, where that says all, KIND. */
 static void
 check_kind(struct tool *t, struct report *r, const char *kind)
 {
-	const struct settings *s = tool_settings(t);
-	size_t n = strlen(kind), found = 0;
 	const char *name;
 
-	for (size_t i = 0; (name = settings_name(s, "stage", i)); i++)
-		if (strncmp(name, kind, n) == 0 && name[n] == '.') {
-			check_instance(t, r, kind, name);
-			found++;
-		}
-	if (!found)
-		check_instance(t, r, kind, kind);
+	for (size_t i = 0; (name = expected_instance(tool_settings(t), kind, i)); i++)
+		check_instance(t, r, kind, name);
 }
 
 static void
@@ -135,11 +122,11 @@ check_provers(struct tool *t, struct report *r)
 void
 check_settings(struct tool *t, struct report *r)
 {
-	for (size_t i = 0; i < NELEM(kinds); i++) {
-		if (kinds[i].of_provider)
-			check_providers(t, r, kinds[i].kind, kinds[i].of_provider);
+	for (size_t i = 0; i < stage_kinds_count; i++) {
+		if (stage_kinds[i].of_provider)
+			check_providers(t, r, stage_kinds[i].kind, stage_kinds[i].of_provider);
 		else
-			check_kind(t, r, kinds[i].kind);
+			check_kind(t, r, stage_kinds[i].kind);
 	}
 	check_have_provider(t, r);
 	check_provers(t, r);

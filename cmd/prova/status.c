@@ -48,12 +48,12 @@ print_balance(void *arg, const char *name, const struct json *value)
 }
 
 static void
-print_all(const struct json *s)
+print_all(const struct json *s, const struct settings *settings)
 {
 	const struct json *instances = json_get(s, "instances"), *kinds = json_get(s, "kinds");
 	char why[512];
 
-	why_line(s, why, sizeof why);
+	why_line(s, settings, why, sizeof why);
 	printf("%s\n\nledger %s, term %" PRIu64 ", up %s, process %" PRIu64 ", write-ahead log %" PRIu64 " kB\n", why,
 	    show_text(s, "ledger"), show_num(s, "term"), show_span(show_num(s, "up_ms")), show_num(s, "pid"), show_num(s, "wal_bytes") / 1024);
 	printf("\ninstances (last heard)\n");
@@ -69,7 +69,7 @@ print_all(const struct json *s)
 }
 
 static int
-once(struct door *d, const struct opts *o)
+once(struct tool *t, struct door *d, const struct opts *o)
 {
 	struct json *status = door_ask(d, SPAN("{\"what\":\"status\"}"), TIMEOUT_MS);
 
@@ -80,7 +80,7 @@ once(struct door *d, const struct opts *o)
 	if (o->json)
 		door_print(d);
 	else
-		print_all(status);
+		print_all(status, tool_settings(t));
 	json_free(&status);
 	return tool_flushed() ? EXIT_DONE : EXIT_SYSTEM;
 }
@@ -96,9 +96,9 @@ status_run(struct tool *t, int argc, char **argv)
 	struct door *d = door_open(t);
 	if (!d)
 		return EXIT_SYSTEM;
-	int rc = once(d, &o);
+	int rc = once(t, d, &o);
 	while (o.watch && (rc == EXIT_DONE || isatty(1)) && door_pause(d, EVERY_MS))
-		rc = once(d, &o);
+		rc = once(t, d, &o);
 	door_close(&d);
 	return rc;
 }

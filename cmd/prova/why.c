@@ -1,6 +1,7 @@
 /* why.c - see why.h. */
 #include "cmd/prova/why.h"
 
+#include "cmd/prova/expected.h"
 #include "cmd/prova/show.h"
 #include "common/codes.h"
 
@@ -39,23 +40,73 @@ next_of(const struct json *status, const char *kind, size_t *at)
 }
 
 static bool
+is_alive(const struct json *instance)
+{
+	return json_bool(json_get(instance, "alive"));
+}
+
+static void
+say_unheard(const struct json *instance, char *out, size_t size)
+{
+	snprintf(out, size, "%s is not heard for %s: is it running?", show_text(instance, "instance"),
+	    show_span(show_num(instance, "silent_ms")));
+}
+
+static bool
 say_missing(const struct json *status, const char *kind, char *out, size_t size)
 {
 	const struct json *i, *known = NULL;
 	bool all = kind[strlen(kind) - 1] == '-';
 
 	for (size_t at = 0; (i = next_of(status, kind, &at)); ) {
-		if (json_bool(json_get(i, "alive")))
+		if (is_alive(i))
 			return false;
 		if (!known || show_num(i, "silent_ms") < show_num(known, "silent_ms"))
 			known = i;
 	}
 	if (known)
-		snprintf(out, size, "%s is not heard for %s: is it running?", show_text(known, "instance"),
-		    show_span(show_num(known, "silent_ms")));
+		say_unheard(known, out, size);
 	else
 		snprintf(out, size, "no prova-%s%s was ever heard: start one", kind, all ? "PROVIDER" : "");
 	return true;
+}
+
+static const char *
+provider_of(const struct json *instance, const struct settings *s)
+{
+	return expected_provider(s, show_text(instance, "kind"), show_text(instance, "instance"));
+}
+
+/* Does nobody drive this provider? */
+static bool
+is_deserted(const struct json *status, const struct settings *s, const char *provider)
+{
+	const struct json *i;
+
+	for (size_t at = 0; (i = next_of(status, "dispatch-", &at)); ) {
+		const char *driven = is_alive(i) ? provider_of(i, s) : NULL;
+		if (driven && strcmp(driven, provider) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* A silent one that others of its kind cannot stand in for.  One that the settings do not ask for was renamed or removed. */
+static bool
+say_silent(const struct json *status, const struct settings *s, const char *kind, char *out, size_t size)
+{
+	const struct json *i;
+
+	for (size_t at = 0; (i = next_of(status, kind, &at)); ) {
+		const char *provider = provider_of(i, s);
+		bool alone = provider ? is_deserted(status, s, provider) :
+		    expected_alone(s, show_text(i, "kind"), show_text(i, "instance"));
+		if (!is_alive(i) && alone) {
+			say_unheard(i, out, size);
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The note of the first living instance of a kind that has one. */
@@ -66,7 +117,7 @@ say_note(const struct json *status, const char *kind, char *out, size_t size)
 
 	for (size_t at = 0; (i = next_of(status, kind, &at)); ) {
 		const char *note = show_text(i, "note");
-		if (*note && json_bool(json_get(i, "alive"))) {
+		if (*note && is_alive(i)) {
 			snprintf(out, size, "%s: %s", show_text(i, "instance"), note);
 			return true;
 		}
@@ -140,7 +191,7 @@ say_idle(const struct json *status, char *out, size_t size)
 }
 
 void
-why_line(const struct json *status, char *out, size_t size)
+why_line(const struct json *status, const struct settings *s, char *out, size_t size)
 {
 	if (!json_get(status, "term")) {
 		snprintf(out, size, "the ledger has just begun");
@@ -152,6 +203,9 @@ why_line(const struct json *status, char *out, size_t size)
 	}
 	for (size_t i = 0; i < NELEM(needed); i++)
 		if (say_missing(status, needed[i], out, size))
+			return;
+	for (size_t i = 0; i < NELEM(needed); i++)
+		if (say_silent(status, s, needed[i], out, size))
 			return;
 	if (say_waiting(status, out, size) || say_work(status, out, size) || say_note(status, "task-fetch", out, size) ||
 	    say_no_room(status, out, size))

@@ -3,9 +3,11 @@
 #define PROVA_WHY_H
 
 #include "common/json.h"
+#include "common/settings.h"
 
-/* The first that holds: the store is in trouble; a kind of stage is missing; the stage where rows wait says why;
+/* The first that holds: the store is in trouble; a kind of stage is missing; one that the settings
+ * ask for is silent and no other stands in for it; the stage where rows wait says why;
  * there is no room; the stages have work; there is nothing to do. */
-void	why_line(const struct json *status, char *out, size_t size);
+void	why_line(const struct json *status, const struct settings *, char *out, size_t size);
 
 #endif

@@ -16,16 +16,33 @@
 #define ROOM "{\"chain\":\"c\",\"type\":\"chunk\",\"room\":4,\"unplaced\":0,\"open\":1}"
 #define FULL "{\"chain\":\"c\",\"type\":\"chunk\",\"room\":4,\"unplaced\":1,\"open\":3}"
 
+#define ALIVE(name, kind)	",{\"instance\":\"" name "\",\"kind\":\"" kind "\",\"alive\":true,\"silent_ms\":1,\"note\":\"\"}"
+#define SILENT(name, kind)	",{\"instance\":\"" name "\",\"kind\":\"" kind "\",\"alive\":false,\"silent_ms\":9000,\"note\":\"\"}"
+#define SENDING	"\"attempt.sending\":2"
+#define AT_WORK	"at work: 2 with provers"
+
+/* With settings of these assignments, separated by blanks. */
+static void
+says_with(const char *assignments, const char *status, const char *want)
+{
+	struct json *doc = json_parse(span_str(status), 1 << 16, NULL);
+	char out[512], why[256], *texts = xstrdup(assignments), *at = texts, *text;
+	struct settings *s = settings_read(NULL, why, sizeof why);
+
+	assert_non_null(doc);
+	while ((text = strsep(&at, " ")))
+		assert_true(!*text || settings_override(s, NULL, text, why, sizeof why) == 0);
+	why_line(doc, s, out, sizeof out);
+	assert_string_equal(out, want);
+	settings_free(&s);
+	free(texts);
+	json_free(&doc);
+}
+
 static void
 says(const char *status, const char *want)
 {
-	struct json *doc = json_parse(span_str(status), 1 << 16, NULL);
-	char out[512];
-
-	assert_non_null(doc);
-	why_line(doc, out, sizeof out);
-	assert_string_equal(out, want);
-	json_free(&doc);
+	says_with("", status, want);
 }
 
 static void
@@ -53,6 +70,63 @@ a_kind_of_which_nobody_lives_is_named_with_how_long(void **state)
 {
 	says(STATUS("", ROOM, "{\"instance\":\"task-fetch\",\"kind\":\"task-fetch\",\"alive\":false,\"silent_ms\":40000}," REST("", "", "", "")),
 	    "task-fetch is not heard for 40.0 s: is it running?");
+}
+
+static void
+a_silent_dispatcher_is_named_though_others_live(void **state)
+{
+	static const char *const two = "provider:one.command=x provider:gpu.command=x provider:door.listen=:1";
+
+	says_with(two, STATUS(SENDING, ROOM, FETCH("") REST("", "", "a note of another", "") SILENT("dispatch-exec.gpu", "dispatch-exec")),
+	    "dispatch-exec.gpu is not heard for 9.0 s: is it running?");
+	says_with(two, STATUS("", ROOM, FETCH("") REST("", "", "", "") SILENT("dispatch-coordinator.door", "dispatch-coordinator")),
+	    "dispatch-coordinator.door is not heard for 9.0 s: is it running?");
+}
+
+static void
+dispatchers_of_one_provider_stand_in_for_each_other(void **state)
+{
+	static const char *const two = "provider:one.command=x provider:gpu.command=x";
+
+	says_with(two, STATUS(SENDING, ROOM, FETCH("") REST("", "", "", "") SILENT("dispatch-exec.gpu.1", "dispatch-exec")
+	    ALIVE("dispatch-exec.gpu.2", "dispatch-exec")), AT_WORK);
+	says_with(two, STATUS(SENDING, ROOM, FETCH("") REST("", "", "", "") SILENT("dispatch-exec.gpu.1", "dispatch-exec")
+	    ALIVE("dispatch-exec.one", "dispatch-exec")), "dispatch-exec.gpu.1 is not heard for 9.0 s: is it running?");
+}
+
+static void
+a_silent_task_fetch_is_named_though_that_of_another_chain_lives(void **state)
+{
+	static const char status[] = STATUS(SENDING, ROOM, FETCH("") REST("", "", "", "") SILENT("task-fetch.b", "task-fetch"));
+
+	says_with("stage:task-fetch.a.chain=a stage:task-fetch.b.chain=b", status, "task-fetch.b is not heard for 9.0 s: is it running?");
+	says_with("stage:task-fetch.a.chain=a", status, AT_WORK);
+}
+
+static void
+stages_of_all_chains_stand_in_for_each_other(void **state)
+{
+	static const char status[] = STATUS(SENDING, ROOM, FETCH("") REST("", "", "", "") SILENT("trace-build.2", "trace-build"));
+
+	says_with("stage:trace-build.2.parallel=2", status, AT_WORK);
+	says_with("stage:trace-build.2.chain=b", status, "trace-build.2 is not heard for 9.0 s: is it running?");
+}
+
+static void
+what_the_settings_do_not_ask_for_any_more_may_be_silent(void **state)
+{
+	static const char gone[] = STATUS(SENDING, ROOM, FETCH("") REST("", "", "", "") SILENT("dispatch-exec.gpu", "dispatch-exec"));
+
+	says_with("provider:one.command=x", gone, AT_WORK);
+	says_with("provider:gpu.listen=:1", gone, AT_WORK);
+	says_with("provider:gp.command=x provider:gpu.1.command=x", gone, AT_WORK);
+}
+
+static void
+a_kind_that_is_missing_comes_before_a_silent_instance(void **state)
+{
+	says_with("provider:gpu.command=x", STATUS(SENDING, ROOM, FETCH("") INSTANCE("trace-build", "") "," INSTANCE("allocate", "") ","
+	    INSTANCE("dispatch-exec", "") SILENT("dispatch-exec.gpu", "dispatch-exec")), "no prova-submit was ever heard: start one");
 }
 
 static void
@@ -127,6 +201,12 @@ main(void)
 		cmocka_unit_test(a_store_in_trouble_comes_first),
 		cmocka_unit_test(a_kind_that_was_never_heard_is_named),
 		cmocka_unit_test(a_kind_of_which_nobody_lives_is_named_with_how_long),
+		cmocka_unit_test(a_silent_dispatcher_is_named_though_others_live),
+		cmocka_unit_test(dispatchers_of_one_provider_stand_in_for_each_other),
+		cmocka_unit_test(a_silent_task_fetch_is_named_though_that_of_another_chain_lives),
+		cmocka_unit_test(stages_of_all_chains_stand_in_for_each_other),
+		cmocka_unit_test(what_the_settings_do_not_ask_for_any_more_may_be_silent),
+		cmocka_unit_test(a_kind_that_is_missing_comes_before_a_silent_instance),
 		cmocka_unit_test(the_stage_where_rows_wait_says_why),
 		cmocka_unit_test(a_note_where_nothing_waits_is_not_the_reason),
 		cmocka_unit_test(without_work_task_fetch_says_why),
