@@ -18,6 +18,7 @@
 #include "common/json.h"
 #include "common/num.h"
 #include "common/scan.h"
+#include "common/url.h"
 
 enum {
 	REST_MS		= 100,		/* after the first failure */
@@ -524,27 +525,15 @@ l2_cancel(struct l2_fetch **fp)
 	pump(l2);
 }
 
-/* The next URL of a list; false behind its end. */
-static bool
-next_url(const char **at, struct span *out)
-{
-	static const char between[] = " \t,";
-
-	*at += strspn(*at, between);
-	*out = (struct span){ (const uint8_t *)*at, strcspn(*at, between) };
-	*at += out->n;
-	return out->n > 0;
-}
-
 const char *
 l2_check(const char *urls)
 {
 	struct span url;
 	size_t n = 0;
 
-	while (next_url(&urls, &url)) {
-		if (strncmp((const char *)url.p, "http://", 7) != 0 && strncmp((const char *)url.p, "https://", 8) != 0)
-			return "an L2 node's URL begins with http:// or https://";
+	while (url_next(&urls, &url)) {
+		if (!url_good(url))
+			return "an L2 node's URL begins with http:// or https://, and names a host";
 		if (++n > L2_NODES)
 			return "more than 16 L2 nodes";
 	}
@@ -564,7 +553,7 @@ l2_new(const struct l2_opts *o)
 		.timer = { .fn = pump, .arg = l2 }, .changed = o->changed, .arg = o->arg,
 	};
 	arc4random_buf(&l2->draw, sizeof l2->draw);
-	while (l2->nnodes < L2_NODES && next_url(&at, &url)) {
+	while (l2->nnodes < L2_NODES && url_next(&at, &url)) {
 		struct node *node = &l2->nodes[l2->nnodes++];
 		node->url = xprintf("%.*s", SPAN_ARG(url));
 		node->number = (unsigned)l2->nnodes;

@@ -11,6 +11,7 @@
 #include "common/codes.h"
 #include "common/diag.h"
 #include "common/num.h"
+#include "common/url.h"
 
 enum { NAME_MAX_BYTES = 64, WHERE_BYTES = 256 };
 
@@ -76,6 +77,34 @@ get_path(const struct setting *row, struct span s, uint64_t *out)
 }
 
 static bool
+get_url(const struct setting *row, struct span s, uint64_t *out)
+{
+	*out = s.n;
+	return url_good(s);
+}
+
+static bool
+get_urls(const struct setting *row, struct span s, uint64_t *out)
+{
+	char *text = xprintf("%.*s", SPAN_ARG(s));
+	const char *at = text;
+	struct span url;
+	bool good = true;
+
+	for (*out = 0; good && url_next(&at, &url); ++*out)
+		good = url_good(url);
+	free(text);
+	return good && (*out > 0 || s.n == 0);
+}
+
+static bool
+get_endpoint(const struct setting *row, struct span s, uint64_t *out)
+{
+	*out = s.n;
+	return url_endpoint_good(s);
+}
+
+static bool
 get_uint(const struct setting *row, struct span s, uint64_t *out)
 {
 	return num_u64(s, out);
@@ -137,6 +166,9 @@ static const struct form {
 } forms[] = {
 	[SET_TEXT]  = { get_text,  false, "text",   "some text" },
 	[SET_PATH]  = { get_path,  false, "path",   "a path such as /var/lib/prova" },
+	[SET_URL]   = { get_url,   false, "URL",    "a URL that begins with http:// or https:// and names a host" },
+	[SET_URLS]  = { get_urls,  false, "URLs",   "URLs, separated by blanks, each of which begins with http:// or https:// and names a host" },
+	[SET_ENDPOINT] = { get_endpoint, false, "endpoint", "ipc://PATH or tcp://HOST:PORT" },
 	[SET_UINT]  = { get_uint,  true,  "number", "a whole number such as 16" },
 	[SET_SPAN]  = { get_span,  true,  "span",   "a span of time such as 250ms, 30s, 5m, 1h or 2d" },
 	[SET_SIZE]  = { get_size,  true,  "size",   "a size such as 16384, 64k, 20M or 2G" },
@@ -162,12 +194,23 @@ sure(const struct setting *row, const char *text)
 	return v;
 }
 
+/* Without a default, its own or that of the key for all types. */
+static bool
+must_be_given(const struct setting *row)
+{
+	const struct setting *base = settings_base(row);
+
+	return !(base ? base : row)->fallback;
+}
+
 static bool
 check_value(const struct place *p, const struct setting *row, const char *text)
 {
 	const struct form *f = &forms[row->type];
 	uint64_t v;
 
+	if (!*text && must_be_given(row))
+		return wrong(p, "%s is empty: %s", row->key, row->help);
 	if (!f->get(row, span_str(text), &v))
 		return wrong(p, "%s = %.80s: write %s%s", row->key, text,
 		    f->example ? f->example : "one of ", f->example ? "" : row->min);

@@ -9,7 +9,7 @@
 
 #include "common/bytes.h"
 
-enum setting_type { SET_TEXT, SET_PATH, SET_UINT, SET_SPAN, SET_SIZE, SET_MICRO, SET_BOOL, SET_WORD };
+enum setting_type { SET_TEXT, SET_PATH, SET_URL, SET_URLS, SET_ENDPOINT, SET_UINT, SET_SPAN, SET_SIZE, SET_MICRO, SET_BOOL, SET_WORD };
 
 struct setting {
 	const char		*section;	/* "chain", "stage", ... */
@@ -40,7 +40,7 @@ void	settings_free(struct settings **);
 const char *settings_name(const struct settings *, const char *section, size_t i);
 /* Values.  name NULL: the section without a name.  For "stage", name "KIND.N" falls back to "KIND",
  * then to [stage].  KEY_chunk, _batch, _bundle fall back to KEY where the table has one.
- * The key must be in the table (else bug).  Text is borrowed from settings until it is overridden.
+ * What must be given is never empty.  The key must be in the table (else bug).  Text is borrowed from settings until it is overridden.
  * A value that must be given and is not ends the process (100) with a message; settings_given
  * asks first.  settings_num: spans in ms, sizes in bytes, amounts in micro-units, a word's place in
  * its list from 0. */

@@ -164,6 +164,22 @@ submitted() { [ "$(prova jobs -s submitted -n 100 | grep -c submitted)" -ge "$1"
 	assert_line --regexp '^FAIL  settings of submit: .*no-verifier'
 }
 
+@test "check: nonsense in the settings is refused with file and line" {
+	run_dir
+	line=$(grep -n '^url = ' "$CONF" | cut -d : -f 1)
+	cp "$CONF" fine
+	for bad in 's/^url = .*/url =/' 's/^url = .*/url = htp:foo/'; do
+		sed -e "$bad" fine >"$CONF"
+		run -100 prova check
+		assert_output --partial "$CONF:$line: setting: url "
+	done
+	cp fine "$CONF"
+	run -100 prova -O l2:test.urls=http:// check
+	assert_output --partial "urls = http://: write URLs"
+	run -100 prova-submit -n -c "$CONF" -O prova.ledger=foo
+	assert_output --partial "ledger = foo: write ipc://PATH or tcp://HOST:PORT"
+}
+
 @test "check --online: Coordinator, L2 node, plug-ins, disks; each fault on its line" {
 	devnet --chunks 1
 	run -0 prova check --online

@@ -33,13 +33,13 @@ nothing_is() { stat_is "[.chunks, .batches, .bundles] | map(.$1) | add == 0"; }
 	run -100 prova-prover -n
 	assert_output --partial "[prover prover] needs url"
 	run -100 prova-prover -n -O url=ftp://x
-	assert_output --partial "url: a Coordinator's URL begins with"
+	assert_output --partial "url = ftp://x: write a URL that begins with"
 	run -100 prova-prover -n -O url=http://x
 	assert_output --partial "command: write the program that proves, or mock = yes"
 	run -100 prova-prover -n -O url=http://x --mock
 	assert_output --partial "l2_urls: chunks are built from"
 	run -100 prova-prover -n -O url=http://x --mock -O l2_urls=nowhere
-	assert_output --partial "an L2 node's URL begins with"
+	assert_output --partial "l2_urls = nowhere: write URLs"
 	run -100 prova-prover -n -O url=http://x --mock -O types=brick
 	assert_output --partial "types: write some of"
 	run -100 prova-prover -n -O poll=often

@@ -13,6 +13,7 @@
 #include "common/identity.h"
 #include "common/random.h"
 #include "common/scan.h"
+#include "common/url.h"
 
 enum { LOGIN_MS = 30000, PLUGIN_MS = 12000, SLACK_MS = 2000, FSYNCS = 5, FSYNC_BYTES = 4096, FIRST_BYTES = 512 };
 
@@ -183,12 +184,14 @@ out:
 static void
 check_l2(struct online *o, const char *name)
 {
-	char *urls = xstrdup(settings_text(o->settings, "l2", name, "urls")), *at = urls, *url;
+	const char *at = settings_text(o->settings, "l2", name, "urls");
+	struct span next;
 
-	while ((url = strsep(&at, " \t")))
-		if (*url)
-			check_node(o, name, url);
-	free(urls);
+	while (url_next(&at, &next)) {
+		char *url = xprintf("%.*s", SPAN_ARG(next));
+		check_node(o, name, url);
+		free(url);
+	}
 }
 
 /* --- plug-ins --- */

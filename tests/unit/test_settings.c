@@ -136,6 +136,38 @@ mistakes_are_told_with_file_and_line(void **state)
 }
 
 static void
+what_must_be_given_is_not_empty(void **state)
+{
+	assert_wrong("[coordinator c]\nurl =\n", ":2:", "url is empty: Base URL of the Coordinator.");
+	assert_wrong("[l2 n]\nurls = # none\n", ":2:", "urls is empty");
+	assert_wrong("[prover p]\nurl =\n", ":2:", "url is empty");
+	assert_wrong("[chain a]\ncoordinator =\n", ":2:", "coordinator is empty");
+	assert_wrong("[chain a]\nverify = none\nverify_batch =\n", ":3:", "verify_batch is empty");
+	struct settings *s = read_text("[chain a]\nl2 =\ntiers =\ntiers_chunk =\n[provider p]\ncommand =\n[prover q]\nl2_urls =\n");
+	assert_non_null(s);
+	assert_int_equal(settings_override(s, NULL, "coordinator:c.url=", why, sizeof why), -1);
+	assert_string_equal(why, "-O coordinator:c.url=: setting: url is empty: Base URL of the Coordinator.");
+	settings_free(&s);
+}
+
+static void
+addresses_are_checked(void **state)
+{
+	assert_wrong("[coordinator c]\nurl = htp:foo\n", ":2:", "url = htp:foo: write a URL that begins with http:// or https://");
+	assert_wrong("[prover p]\nurl = http://a http://b\n", ":2:", "write a URL");
+	assert_wrong("[l2 n]\nurls = http://\n", ":2:", "urls = http://: write URLs");
+	assert_wrong("[l2 n]\nurls = http://a ftp://b\n", ":2:", "write URLs");
+	assert_wrong("[l2 n]\nurls = , ,\n", ":2:", "write URLs");
+	assert_wrong("[prover p]\nl2_urls = localhost:8545\n", ":2:", "write URLs");
+	assert_wrong("[prova]\nledger = foo\n", ":2:", "ledger = foo: write ipc://PATH or tcp://HOST:PORT");
+	struct settings *s = read_text("[prova]\nledger = tcp://[::1]:7000\n[coordinator c]\nurl = https://u:p@h:1/x?y=z#t\n"
+	    "[l2 n]\nurls = http://a:1, https://b/\thttp://[::1]\n");
+	assert_non_null(s);
+	assert_int_equal(settings_override(s, NULL, "prova.ledger=ipc://run/ledger", why, sizeof why), 0);
+	settings_free(&s);
+}
+
+static void
 a_file_that_cannot_be_read_is_an_error(void **state)
 {
 	assert_null(settings_read("/nowhere/prova.conf", why, sizeof why));
@@ -262,6 +294,8 @@ main(void)
 		cmocka_unit_test(values_are_read_by_type),
 		cmocka_unit_test(long_lines_are_whole),
 		cmocka_unit_test(mistakes_are_told_with_file_and_line),
+		cmocka_unit_test(what_must_be_given_is_not_empty),
+		cmocka_unit_test(addresses_are_checked),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_an_error),
 		cmocka_unit_test(an_instance_falls_back_to_its_kind_and_to_all_stages),
 		cmocka_unit_test(a_type_falls_back_to_the_key_of_all_types),
