@@ -57,7 +57,7 @@
 	X(81,  PLUGIN_HANG, "plugin-hang",     "The plug-in did not answer in time.", "Raise the deadline, or mend the plug-in.") \
 	X(82,  PLUGIN_GARBAGE,"plugin-garbage","The plug-in's answer is not the protocol's.", "prova-plugin(7) has it.") \
 	X(83,  PLUGIN_LARGE,"plugin-large",    "The plug-in's answer is too large.", "Large proofs go by path.") \
-	X(84,  PLUGIN_START,"plugin-start",    "The plug-in does not start.", "Check command in [provider].") \
+	X(84,  PLUGIN_START,"plugin-start",    "The plug-in does not start.", "Check command in [provider] or [prover], or verify in [chain].") \
 	X(85,  PROVER_FAILED,"prover-failed",  "The prover says that it cannot prove this.", "See the detail; another provider is tried.") \
 	X(86,  PROVER_RETRY,"prover-retry",    "The prover says: not now.", "Nothing: it is tried again.") \
 	X(87,  SEND_BY_MISSED,"send-by-missed","The moment for the call had passed before it was made.", "Nothing: the intent is given back.") \

@@ -194,4 +194,6 @@ submitted() { [ "$(prova jobs -s submitted -n 100 | grep -c submitted)" -ge "$1"
 	assert_line --regexp '^FAIL  provider one: plugin-start: '
 	assert_line --regexp '^FAIL  l2 test, http://127.0.0.1:1: eth_blockNumber: '
 	assert_line --regexp '^FAIL  blobs_dir: nowhere: No such file'
+	run -1 prova -O chain:test.verify=/nonexist/v check --online
+	assert_line --regexp '^FAIL  verify_chunk of chain test: plugin-start: .*verify in \[chain\]'
 }
