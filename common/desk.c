@@ -124,14 +124,18 @@ desk_headers(const struct desk_reply *r, struct desk_headers *h)
 
 /* --- tokens ------------------------------------------------------------------------ */
 
-static void
+/* False: it would be too long to be used. */
+static bool
 give_token(const struct desk *d, struct desk_reply *r, struct span claims, uint64_t expires_ms)
 {
 	struct buf token = { 0 };
 
 	jwt_make(&token, claims, d->opts.secret);
-	coord_put_token(&r->body, SPAN_OF(&token), expires_ms * 1000000);
+	bool fits = token.n <= DESK_TOKEN_BYTES;
+	if (fits)
+		coord_put_token(&r->body, SPAN_OF(&token), expires_ms * 1000000);
 	buf_free(&token);
+	return fits;
 }
 
 static void
@@ -143,7 +147,7 @@ challenge(struct desk *d, uint64_t wall_ms, struct desk_reply *r)
 
 	random_bytes(nonce, sizeof nonce);
 	coord_put_challenge_claims(&claims, wall_ms / 1000 + life_s, wall_ms / 1000, nonce);
-	give_token(d, r, SPAN_OF(&claims), wall_ms + life_s * 1000);
+	(void)give_token(d, r, SPAN_OF(&claims), wall_ms + life_s * 1000);	/* always as short */
 	buf_free(&claims);
 }
 
@@ -295,7 +299,8 @@ forks_of(const struct desk *d, struct span version)
 	return NULL;
 }
 
-static void
+/* False: refused. */
+static bool
 log_in(const struct desk *d, const struct coord_login *l, const char *forks, uint64_t at_ms, struct desk_reply *r)
 {
 	uint64_t life_s = d->opts.login_life_s;
@@ -307,9 +312,12 @@ log_in(const struct desk *d, const struct coord_login *l, const char *forks, uin
 	buf_put(&claims.version, l->version.p, l->version.n);
 	buf_puts(&claims.fork, forks);
 	coord_put_claims(&json, &claims);
-	give_token(d, r, SPAN_OF(&json), at_ms + life_s * 1000);
+	bool fits = give_token(d, r, SPAN_OF(&json), at_ms + life_s * 1000);
+	if (!fits)
+		desk_refuse(r, COORD_T_LOGIN_CHECK, "prover name or version is too long");
 	coord_claims_free(&claims);
 	buf_free(&json);
+	return fits;
 }
 
 static bool
@@ -345,7 +353,7 @@ log_in_again(struct desk *d, struct desk_used *first, const struct coord_login *
 {
 	if (wall_ms / 1000 >= first->signed_ms / 1000 + d->opts.login_life_s)
 		first->signed_ms = wall_ms;
-	log_in(d, l, forks, first->signed_ms, r);
+	(void)log_in(d, l, forks, first->signed_ms, r);	/* as long as the first one */
 }
 
 /* Each challenge is good for one login. */
@@ -360,17 +368,19 @@ use_challenge(struct desk *d, const struct desk_ask *a, struct coord_login *l, c
 	sha256_of(a->body, fresh->request);
 	fresh->at_ms = fresh->signed_ms = wall_ms;
 	struct desk_used *first = map_get(&d->used, key_of(fresh), same_challenge_used, fresh->challenge);
-	if (!first) {
-		log_in(d, l, forks, wall_ms, r);
+	bool same = first && memcmp(first->request, fresh->request, HASH_BYTES) == 0;
+	if (!first && log_in(d, l, forks, wall_ms, r)) {
 		remember(d, fresh);
 		d->logins++;
 		return;
 	}
-	if (d->opts.kind && memcmp(first->request, fresh->request, HASH_BYTES) == 0)
+	free(fresh);
+	if (!first)
+		return;
+	if (d->opts.kind && same)
 		log_in_again(d, first, l, forks, wall_ms, r);
 	else
 		desk_refuse(r, COORD_T_LOGIN_USED, "%s", buf_cstr(&l->challenge));
-	free(fresh);
 }
 
 static bool

@@ -23,6 +23,17 @@
 	X(NO_NUL,	"A prover's name with a NUL inside is refused at login.") \
 	X(ADMISSION,	"A public key that is blocked, or not among those admitted, is refused at login and at get_task.")
 
+/* In what it differs besides, without being kind, and what HTTP itself answers: X(NAME, "one sentence"). */
+#define DESK_DIFFERENCES(X) \
+	X(FORMS,	"A body that is not JSON is as good as none: forms, XML, YAML and multipart are not read.") \
+	X(LONG_NAME,	"A prover's name or version that would make its token longer than 12 KB is refused at login.") \
+	X(HEAD,		"A request's head may have 15 KB instead of 1 MB, before it is answered 431.") \
+	X(EXPECT,	"A request with Expect: 100-continue is answered 100 and read to its end, also when its token is refused.") \
+	X(VERSIONS,	"The preface of HTTP/2 is answered 505 instead of 404.") \
+	X(WORDS,	"What HTTP refuses as malformed, too large or of another version comes with other words below the same status.")
+
+enum { DESK_TOKEN_BYTES = 12 << 10 };	/* a login token has at most */
+
 enum desk_kindness {
 #define X(name, sentence) DESK_KIND_##name,
 	DESK_KINDNESSES(X)

@@ -1,6 +1,9 @@
 /* desk_http.c - see desk_http.h. */
 #include "common/desk_http.h"
 
+/* Every token that we give comes back in a head. */
+_Static_assert(DESK_TOKEN_BYTES + 3072 <= HTTPD_HEAD_BYTES, "a token leaves no room for the rest of a head");
+
 struct desk_ask
 desk_ask_of(const struct httpd_req *r)
 {

@@ -16,7 +16,7 @@
 #include "common/num.h"
 
 enum {
-	CONNECTION_BYTES	= 16384,	/* libmicrohttpd's memory for one connection: tokens may be long */
+	CONNECTION_BYTES	= HTTPD_HEAD_BYTES + 1024,	/* libmicrohttpd's memory for one connection */
 	DRAIN_BYTES		= 256 << 20,	/* of a body too large, before we hang up */
 	BACKLOG			= 1024,
 	PIECE_BYTES		= 16384,

@@ -12,6 +12,8 @@
 #include "common/bytes.h"
 #include "common/loop.h"
 
+enum { HTTPD_HEAD_BYTES = 15 << 10 };	/* a request's head may have, in a few dozen lines; much longer ones are answered 431 */
+
 struct httpd;
 struct httpd_req;
 

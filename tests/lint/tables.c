@@ -5,7 +5,7 @@
  * moves: kind, from, to, by whom, fields that may be set.
  * fields: key, name, type, most bytes.
  * rules: name, what is left out.
- * kindnesses: name, sentence. */
+ * kindnesses, differences: name, sentence. */
 #include "cmd/dispatch-coordinator/door.h"
 #include "cmd/ledger/moves.h"
 #include "common/codes.h"
@@ -120,9 +120,17 @@ print_kindnesses(void)
 #undef X
 }
 
+static void
+print_differences(void)
+{
+#define X(name, sentence) printf("%s\t%s\n", #name, sentence);
+	DESK_DIFFERENCES(X)
+#undef X
+}
+
 static const struct { const char *name; void (*print)(void); } tables[] = {
 	{ "codes", print_codes }, { "settings", print_settings }, { "moves", print_moves }, { "fields", print_fields },
-	{ "rules", print_rules }, { "kindnesses", print_kindnesses },
+	{ "rules", print_rules }, { "kindnesses", print_kindnesses }, { "differences", print_differences },
 };
 
 int

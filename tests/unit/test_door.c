@@ -418,6 +418,46 @@ a_prover_that_hung_up_is_given_nothing(void **state)
 	log_out(&q);
 }
 
+/* A name of n characters, each of which takes six in its token. */
+static bool
+logs_in_as_long(struct prover *p, size_t n)
+{
+	struct coord_request r;
+	struct coord_login l = { .has_provider = true, .provider = 1 };
+
+	coord_ask_challenge(&r);
+	take_token(p, start(&r));
+	buf_put(&l.challenge, p->token.text.p, p->token.text.n);
+	buf_puts(&l.version, "v4.4.45-a-b-c");
+	memset(buf_room(&l.name, n), '<', n);
+	l.name.n = n;
+	coord_login_sign(&l, &p->key);
+	coord_ask_login(&r, &l);
+	coord_token_free(&p->token);
+	struct call *c = wait_for(start(&r));
+	assert_int_equal(c->status, 200);
+	bool in = coord_read_token(c->status, SPAN_OF(&c->body), &c->answer, &p->token) == COORD_DONE;
+	if (!in)
+		assert_string_equal(c->answer.errmsg, "check the login parameter failure: prover name or version is too long");
+	coord_login_free(&l);
+	finish(c);
+	return in;
+}
+
+static void
+each_token_that_is_given_can_be_used(void **state)
+{
+	struct prover p = log_in(0);
+	size_t n = 1400;
+
+	while (n < 3000 && logs_in_as_long(&p, n))
+		n += 10;
+	assert_true(logs_in_as_long(&p, n - 10));
+	is_idle(ask(&p, TYPE_CHUNK));
+	assert_in_range(p.token.text.n, 12000, DESK_TOKEN_BYTES);
+	log_out(&p);
+}
+
 static void
 a_large_task_comes_from_the_blobs(void **state)
 {
@@ -628,7 +668,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_prover_is_held_and_then_given_its_task), T(who_was_held_in_vain_hears_that_there_is_none),
 		T(the_same_task_and_uuid_again), T(of_two_connections_of_one_prover_the_later_one_is_held),
-		T(a_prover_that_hung_up_is_given_nothing), T(a_large_task_comes_from_the_blobs),
+		T(a_prover_that_hung_up_is_given_nothing),
+		T(each_token_that_is_given_can_be_used), T(a_large_task_comes_from_the_blobs),
 		T(a_small_proof_travels_in_the_row), T(a_large_proof_is_on_the_disk_before_the_ledger_hears_of_it),
 		T(a_huge_proof_is_taken_and_what_passes_the_limit_is_not), T(a_failure_report_ends_the_attempt_with_its_words),
 		T(while_the_ledger_is_away_provers_are_put_off), T(what_cannot_be_stored_is_put_off),
