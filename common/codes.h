@@ -31,7 +31,7 @@
 	X(24,  GET_TASK_FAILED,"get-task-failed", "The Coordinator failed to hand out a task.", "See its message; the identity is polled again later.") \
 	X(25,  TASK_BAD,    "task-bad",           "A task whose body cannot be understood.", "prova explain shows it; it blocks nothing.") \
 	X(26,  TASK_TYPE,   "task-type",          "A task of a type that was not asked for.", "Check the Coordinator.") \
-	X(27,  KEY_BLOCKED, "key-blocked",        "The Coordinator blocks this identity.", "Ask its operator.") \
+	X(27,  KEY_BLOCKED, "key-blocked",        "The Coordinator blocks this identity.", "Ask its operator; restart task-fetch when the block is lifted.") \
 	/* trace-build, 40-59 */ \
 	X(40,  L2_AWAY,     "l2-away",      "No L2 endpoint answers.", "Check the [l2] endpoints; trace-build goes on by itself.") \
 	X(41,  L2_ERROR,    "l2-error",     "The L2 node answered with an error.", "See the message; another endpoint is tried.") \

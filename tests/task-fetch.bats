@@ -110,3 +110,33 @@ chunk
 	run -111 --separate-stderr prova-task-fetch -c "$CONF" -n 5 --ledger none -o -
 	assert_equal "${#lines[@]}" 4
 }
+
+@test "a blocked identity is tried once by the next process, and works again when the block is lifted" {
+	devnet --chunks 0 # to have its ports
+	mkdir -m 700 state/task-fetch
+	(umask 077 && printf '%064d\n' 7 >state/task-fetch/seed)
+	key=$(prova -c "$CONF" keys | head -n 1 | cut -d ' ' -f 3)
+	stop devnet || :
+	again() { spawn devnet prova-devnet --listen "${COORDINATOR_URL#http://}" --l2-listen "${L2_URL#http://}" "$@"; }
+	store_says() { [ "$(sqlite3 -readonly -cmd '.timeout 5000' state/ledger/prova.db "$1")" = "$2" ]; }
+	is_blocked() { store_says 'SELECT state FROM identity WHERE identity = 0' 4; }
+	times() { [ "$(grep -c event=identity-blocked fetch.err)" -eq "$1" ]; }
+	# somebody has to have room for a task, or nothing is polled
+	spawn ledger prova-ledger -c "$CONF"
+	spawn allocate prova-allocate -c "$CONF"
+	spawn dispatch prova-dispatch-exec -c "$CONF" -I dispatch-exec.one
+	again --chunks 0 --block "$key"
+	spawn fetch prova-task-fetch -c "$CONF"
+	wait_for times 1
+	wait_for is_blocked
+	stop fetch
+	spawn fetch prova-task-fetch -c "$CONF"
+	wait_for times 2
+	wait_for is_blocked
+	stop devnet || :
+	again --chunks 8
+	stop fetch
+	spawn fetch prova-task-fetch -c "$CONF"
+	wait_for store_says 'SELECT count(*) FROM job WHERE identity = 0' 1
+	times 2
+}

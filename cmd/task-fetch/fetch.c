@@ -36,6 +36,7 @@ struct ident {
 	uint64_t	 pause_ms;	/* no poll before */
 	bool		 signed_in;
 	bool		 creating;	/* its row was asked for in this epoch */
+	bool		 blocked;	/* the Coordinator told this process so */
 	bool		 stranger;	/* the ledger knows it with another key */
 	struct want	 want;
 	struct backoff	 refused;	/* refusals in a row */
@@ -186,6 +187,15 @@ act_resting(struct fetch *f, struct ident *i, struct held *h)
 		step(f, h, &(struct want){ .state = IDENTITY_IDLE });
 }
 
+/* What an earlier process was told may be over: the first poll tells.  One that holds a job holds it still. */
+static void
+act_blocked(struct fetch *f, struct ident *i, struct held *h)
+{
+	act_holding(f, i, h);
+	if (!i->blocked && h->row->job == 0)
+		step(f, h, &(struct want){ .state = IDENTITY_IDLE });
+}
+
 static bool
 is_ours(struct fetch *f, const struct row *row)
 {
@@ -210,7 +220,7 @@ fetch_act(struct fetch *f, struct held *h)
 		[IDENTITY_IDLE] = act_idle,
 		[IDENTITY_HOLDING] = act_holding,
 		[IDENTITY_RESTING] = act_resting,
-		[IDENTITY_BLOCKED] = act_holding,
+		[IDENTITY_BLOCKED] = act_blocked,
 	};
 
 	if (!is_ours(f, h->row)) {
@@ -401,6 +411,7 @@ on_blocked(struct fetch *f, struct ident *i, const struct fetch_result *r)
 {
 	want_rest(f, i, f->o.backoff_max_ms, r->code, r->detail);
 	i->want.state = IDENTITY_BLOCKED;
+	i->blocked = true;
 	diag(DIAG_ERROR, "identity-blocked", "identity=%" PRIu64 " pubkey=%s", i->index, f->pubkeys[i->index]);
 }
 

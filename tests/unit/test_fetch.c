@@ -312,6 +312,62 @@ a_blocked_key_is_blocked(void **state)
 	assert_int_equal(tick.nready, N - 1);
 }
 
+/* An identity that an earlier process was told is blocked, and the job it holds. */
+static void
+show_blocked(uint64_t identity, uint64_t job)
+{
+	struct row row = { 0 };
+
+	SET(&row, kind, ROW_IDENTITY);
+	SET(&row, id, 7);
+	SET(&row, rev, 3);
+	SET(&row, state, IDENTITY_BLOCKED);
+	SET(&row, code, CODE_KEY_BLOCKED);
+	SET(&row, chain, SPAN("main"));
+	SET(&row, identity, identity);
+	SET(&row, pubkey, span_str(keys[identity]));
+	SET(&row, job, job);
+	fake_row(&books, &row, false);
+}
+
+static void
+a_new_process_tries_a_blocked_key_once(void **state)
+{
+	fetch_reset(fetch);
+	for (uint64_t i = 0; i < N; i++)
+		fetch_signed_in(fetch, i, true);
+	show_blocked(0, 0);
+	assert_int_equal(books.nmoves, 1);
+	assert_int_equal(books.moves[0].item.from, IDENTITY_BLOCKED);
+	assert_int_equal(books.moves[0].item.to, IDENTITY_IDLE);
+	fake_done(&books, CODE_STORE);
+	pass(2 * FAKE_RETRY_MS);
+	fake_all_done(&books);
+	assert_int_equal(row_of(0)->state, IDENTITY_IDLE);
+	assert_int_equal(row_of(0)->code, CODE_OK);
+	grant(0, TYPE_CHUNK);
+	assert_int_equal(npolled, 1);
+	reply(0, FETCH_BLOCKED, CODE_KEY_BLOCKED);
+	fake_all_done(&books);
+	assert_int_equal(row_of(0)->state, IDENTITY_BLOCKED);
+	fake_reset(&books);
+	show_blocked(0, 0);
+	pass(3600 * 1000);
+	for (size_t i = 0; i < books.nmoves; i++)
+		assert_int_not_equal(books.moves[i].item.id, row_of(0)->id);
+}
+
+static void
+a_blocked_key_that_holds_a_job_is_tried_when_the_job_has_ended(void **state)
+{
+	fetch_reset(fetch);
+	show_blocked(0, 9);
+	assert_int_equal(books.nmoves, 0);
+	show_blocked(0, 0);
+	assert_int_equal(books.nmoves, 1);
+	assert_int_equal(books.moves[0].item.to, IDENTITY_IDLE);
+}
+
 static void
 an_unanswered_poll_is_repeated_for_its_type_but_not_too_early(void **state)
 {
@@ -543,6 +599,8 @@ main(void)
 		T(already_assigned_rests_for_the_collection_time),
 		T(why_nobody_can_be_polled_is_said),
 		T(a_blocked_key_is_blocked),
+		T(a_new_process_tries_a_blocked_key_once),
+		T(a_blocked_key_that_holds_a_job_is_tried_when_the_job_has_ended),
 		T(an_unanswered_poll_is_repeated_for_its_type_but_not_too_early),
 		T(one_cut_off_before_a_restart_waits_for_the_timeout),
 		T(refusals_for_ever_rest_longer_and_longer_and_are_coded),
