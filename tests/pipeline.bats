@@ -56,6 +56,57 @@ check_books() {
 	assert_not_exist demo
 }
 
+@test "the demonstration looks at what it was given before it builds or makes anything" {
+	mkdir -p tree/pipelines fixtures/{trace,task} taken
+	cp "$ROOT/pipelines/demo" tree/pipelines/
+	printf '%s\n' '#!/bin/sh' "touch '$PWD/setup.ran'" 'exit 1' >tree/pipelines/setup
+	chmod +x tree/pipelines/setup
+	wrong_call() {	# its sentence, its arguments
+		run -100 env -u PROVA_BIN TMPDIR="$PWD/tmp" tree/pipelines/demo "${@:2}"
+		assert_line --index 0 "demo: $1"
+		assert_line --index 1 --partial "usage: demo "
+		assert_not_exist setup.ran
+	}
+	mkdir tmp
+	wrong_call "--fixtures /nonexist: not a directory" --fixtures /nonexist
+	wrong_call "--fixtures tree/pipelines/demo: not a directory" --fixtures tree/pipelines/demo
+	first=trace/sp_b3_chunk10_block_528.json
+	wrong_call "--fixtures fixtures: there is no $first in it that can be read" --fixtures fixtures
+	touch fixtures/trace/sp_{b3_chunk10_block_{528,529,530},b24_chunk115_block_2642,b495_block_8806}.json
+	touch fixtures/task/coordinator_dump_batch_task_69767.json
+	last=task/darwinV2_batch_task_v4_blob.json
+	wrong_call "--fixtures fixtures: there is no $last in it that can be read" --fixtures fixtures
+	wrong_call "--keep taken: is there already" --keep taken
+	touch fixtures/$last
+	# all is there: now it would build
+	run -111 env -u PROVA_BIN tree/pipelines/demo --fixtures fixtures
+	assert_exist setup.ran
+	run -0 ls -A tmp
+	assert_output ""
+}
+
+@test "the demonstration runs in one mode at a time" {
+	for modes in "--kill --fixtures $PWD" "--fixtures $PWD --kill" "--same-task-twice --kill" "--fixtures $PWD --same-task-twice"; do
+		# shellcheck disable=SC2086
+		run -100 demo $modes
+		assert_line --index 0 "demo: only one of --fixtures, --kill and --same-task-twice is possible"
+		assert_not_exist demo
+	done
+}
+
+@test "demo and run tell their usage on standard output" {
+	for script in demo run; do
+		run -0 --separate-stderr "$ROOT/pipelines/$script" -h
+		assert_regex "$output" "^usage: $script \[-h\] "
+		assert_equal "${#lines[@]}:$stderr" "1:"
+		usage=$output
+		run -100 --separate-stderr "$ROOT/pipelines/$script" -x
+		assert_regex "$stderr" "no such option"
+		assert_equal "${stderr_lines[-1]}" "$usage"
+		assert_output ""
+	done
+}
+
 @test "three trace-builds and two dispatchers of one provider do nothing twice" {
 	export SHA_PROVER_LOG=$PWD/proved
 	: >proved
