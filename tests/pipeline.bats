@@ -319,3 +319,39 @@ none_left() {
 	sed -i '$d' "$CONF"
 	check_books
 }
+
+# named KEY=VALUE...: settings of [prova] that are put in place of those there
+named() {
+	local pair
+	for pair; do sed -i "s|^${pair%%=*} = .*|${pair%%=*} = ${pair#*=}|" "$CONF"; done
+}
+
+@test "pipelines/run makes every directory that the settings name, however deep" {
+	devnet --chunks 1 --batches 0 --bundles 0
+	run_dir
+	rm -r run state blobs
+	named state_dir=a/b/c/state blobs_dir=a/d/e/blobs store=f/g/h/prova.db ledger=ipc://i/j/ledger
+	PROVA_BIN=$PROVA_BUILD/bin spawn run "$ROOT/pipelines/run" "$CONF"
+	wait_for -s 60 all_verified
+	stop run
+	run -1 grep "starting it again" run.err
+	run -0 stat -c %a run a/b/c/state a/d/e/blobs f/g/h i/j
+	assert_output "$(printf '%s\n' 2770 2770 2770 700 2770)"
+	check_books
+}
+
+@test "pipelines/run names each directory that cannot be made, and starts nothing" {
+	run_dir
+	rm -r run state blobs
+	touch plain
+	named blobs_dir=plain/x/blobs store=plain/dir/prova.db
+	PROVA_BIN=$PROVA_BUILD/bin run -100 timeout 60 "$ROOT/pipelines/run" "$CONF"
+	assert_output "run: blobs_dir of [prova]: there is no directory plain/x/blobs, and it cannot be made: Not a directory
+run: store of [prova]: there is no directory plain/dir, and it cannot be made: File exists"
+	run_dir
+	named run_dir=plain state_dir=plain/state ledger=ipc://plain/run/ledger
+	PROVA_BIN=$PROVA_BUILD/bin run -100 timeout 60 "$ROOT/pipelines/run" "$CONF"
+	assert_output "run: run_dir of [prova]: there is no directory plain, and it cannot be made: File exists
+run: state_dir of [prova]: there is no directory plain/state, and it cannot be made: File exists
+run: ledger of [prova]: there is no directory plain/run, and it cannot be made: File exists"
+}
