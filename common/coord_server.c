@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "common/gobind.h"
+#include "common/gobind_form.h"
 #include "common/num.h"
 
 /* --- reading requests ----------------------------------------------------------- */
@@ -68,12 +69,18 @@ is_json(const char *content_type)
 	    strncmp(content_type, json, sizeof json - 1) == 0;
 }
 
+/* v points into the body, or into what a form became. */
 static bool
-bind(const char *content_type, struct span body, const struct gobind_type *type, struct span *v, size_t n, struct buf *why)
+bind(const char *content_type, struct span body, const struct gobind_type *type, struct span *v, size_t n, struct buf *form,
+    struct buf *why)
 {
+	bool is_form = gobind_is_form(content_type);
+
 	memset(v, 0, n * sizeof *v);
 	buf_reset(why);
-	if (is_json(content_type) && !gobind_read(body, type, v, why))
+	if (is_form && !gobind_form(body, type, form, why))
+		return false;
+	if ((is_form || is_json(content_type)) && !gobind_read(is_form ? SPAN_OF(form) : body, type, v, why))
 		return false;
 	return gobind_require(type, v, why);
 }
@@ -106,10 +113,13 @@ static bool
 take_login(const char *content_type, struct span body, const struct gobind_type *type, struct coord_login *l, struct buf *why)
 {
 	struct span v[L_MAX];
+	struct buf form = { 0 };
 
 	*l = (struct coord_login){ 0 };
-	if (!bind(content_type, body, type, v, L_MAX, why))
+	if (!bind(content_type, body, type, v, L_MAX, &form, why)) {
+		buf_free(&form);
 		return false;
+	}
 	gobind_str(v[L_CHALLENGE], &l->challenge);
 	gobind_str(v[L_VERSION], &l->version);
 	gobind_str(v[L_NAME], &l->name);
@@ -123,6 +133,7 @@ take_login(const char *content_type, struct span body, const struct gobind_type 
 	l->nvks = vks.n;
 	l->has_provider = v[L_PROVIDER].p != NULL;
 	l->provider = (uint8_t)gobind_uint(v[L_PROVIDER]);
+	buf_free(&form);
 	return true;
 }
 
@@ -151,10 +162,13 @@ static bool
 take_want(const char *content_type, struct span body, const struct gobind_type *type, struct coord_want *w, struct buf *why)
 {
 	struct span v[W_MAX];
+	struct buf form = { 0 };
 
 	*w = (struct coord_want){ 0 };
-	if (!bind(content_type, body, type, v, W_MAX, why))
+	if (!bind(content_type, body, type, v, W_MAX, &form, why)) {
+		buf_free(&form);
 		return false;
+	}
 	w->no_height = v[W_HEIGHT].p == NULL;
 	w->height = gobind_uint(v[W_HEIGHT]);
 	w->universal = gobind_bool(v[W_UNIVERSAL]);
@@ -165,6 +179,7 @@ take_want(const char *content_type, struct span body, const struct gobind_type *
 	struct texts vks = take_texts(v[W_VKS], v[W_VK]);
 	w->vks = vks.p;
 	w->nvks = vks.n;
+	buf_free(&form);
 	return true;
 }
 
@@ -184,10 +199,13 @@ bool
 coord_take_proof(const char *content_type, struct span body, struct coord_proof *p, struct buf *why)
 {
 	struct span v[P_MAX];
+	struct buf form = { 0 };
 
 	*p = (struct coord_proof){ 0 };
-	if (!bind(content_type, body, &proof_type, v, P_MAX, why))
+	if (!bind(content_type, body, &proof_type, v, P_MAX, &form, why)) {
+		buf_free(&form);
 		return false;
+	}
 	gobind_str(v[P_UUID], &p->uuid);
 	gobind_str(v[P_TASK_ID], &p->task_id);
 	gobind_str(v[P_PROOF], &p->proof);
@@ -196,6 +214,7 @@ coord_take_proof(const char *content_type, struct span body, struct coord_proof 
 	p->status = gobind_int(v[P_STATUS]);
 	p->failure_type = gobind_int(v[P_FAILURE_TYPE]);
 	p->universal = gobind_bool(v[P_UNIVERSAL]);
+	buf_free(&form);
 	return true;
 }
 

@@ -25,7 +25,7 @@
 
 /* In what it differs besides, without being kind, and what HTTP itself answers: X(NAME, "one sentence"). */
 #define DESK_DIFFERENCES(X) \
-	X(FORMS,	"A body that is not JSON is as good as none: forms, XML, YAML and multipart are not read.") \
+	X(DECODERS,	"A body that is neither JSON nor a form is as good as none: XML, YAML and multipart are not read.") \
 	X(LONG_NAME,	"A prover's name or version that would make its token longer than 12 KB is refused at login.") \
 	X(HEAD,		"A request's head may have 15 KB instead of 1 MB, before it is answered 431.") \
 	X(EXPECT,	"A request with Expect: 100-continue is answered 100 and read to its end, also when its token is refused.") \

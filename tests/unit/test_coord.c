@@ -379,6 +379,78 @@ block_hashes_are_found_in_a_chunk_task(void **state)
 	buf_free(&queue);
 }
 
+#define FORM "application/x-www-form-urlencoded"
+
+static void
+forms_are_read_as_go_reads_them(void **state)
+{
+	struct coord_proof p;
+	struct coord_login l;
+	struct coord_want w;
+	struct buf why = { 0 };
+
+	assert_true(coord_take_proof("Application/X-www-form-urlencoded; charset=utf-8", SPAN("uuid=u+1&task_id=%30x1&task_id=0x2&TASK_ID=0x3&task_type=1&status=-2"
+	    "&proof=%7B%22a%22%3a%22%5C%0a%C3%a4%22%7d&failure_msg&universal=T&&=&x=y"), &p, &why));
+	assert_string_equal(buf_cstr(&p.uuid), "u 1");
+	assert_string_equal(buf_cstr(&p.task_id), "0x1");
+	assert_string_equal(buf_cstr(&p.proof), "{\"a\":\"\\\n\xc3\xa4\"}");
+	assert_int_equal(p.type, 1);
+	assert_int_equal(p.status, -2);
+	assert_true(p.universal);
+	assert_int_equal(p.failure_msg.n, 0);
+	coord_proof_free(&p);
+
+	assert_true(coord_take_login(FORM, SPAN("challenge=c&prover_version=v&prover_name=n&prover_types=1&prover_types=2&vks=a&vks=b%26&public_key=02"
+	    "&signature=0x&prover_provider_type=1"), &l, &why));
+	assert_string_equal(buf_cstr(&l.challenge), "c");
+	assert_true(span_eq(SPAN_OF(&l.types), ((struct span){ (const uint8_t *)"\1\2", 2 })));
+	assert_int_equal(l.nvks, 2);
+	assert_string_equal(buf_cstr(&l.vks[1]), "b&");
+	assert_true(l.has_provider && l.provider == 1);
+	coord_login_free(&l);
+
+	assert_true(coord_take_want(FORM, SPAN("task_types=3&task_types=&prover_height=18446744073709551615&task_id=%00"), &w, &why));
+	assert_int_equal(w.ntypes, 2);
+	assert_int_equal(w.types[0], 3);
+	assert_true(w.height == UINT64_MAX && !w.no_height);
+	assert_int_equal(w.task_id.n, 1);
+	coord_want_free(&w);
+	assert_true(coord_take_want(FORM, (struct span){ 0 }, &w, &why));
+	assert_true(w.no_height && !w.ntypes);
+	coord_want_free(&w);
+	buf_free(&why);
+}
+
+static void
+bad_forms_are_refused(void **state)
+{
+	static const struct { const char *body, *why; } cases[] = {
+		{ "task_types=x", "strconv.ParseInt: parsing \"x\": invalid syntax" },
+		{ "task_types=1&task_types=1e3", "strconv.ParseInt: parsing \"1e3\": invalid syntax" },
+		{ "task_types=9223372036854775808", "strconv.ParseInt: parsing \"9223372036854775808\": invalid syntax" },
+		{ "prover_height=-1", "strconv.ParseUint: parsing \"-1\": invalid syntax" },
+		{ "universal=yes", "strconv.ParseBool: parsing \"yes\": invalid syntax" },
+		{ "a=%zz", "invalid URL escape \"%zz\"" }, { "a=%2", "invalid URL escape \"%2\"" }, { "%", "invalid URL escape \"%\"" },
+		{ "a=1;b=2", "invalid semicolon separator in query" },
+	};
+	size_t large = (10 << 20) + 1;
+	uint8_t *form = xzalloc(large);
+	struct coord_want w;
+	struct buf why = { 0 };
+
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		assert_false(coord_take_want(FORM, span_str(cases[i].body), &w, &why));
+		assert_string_equal(buf_cstr(&why), cases[i].why);
+		coord_want_free(&w);
+	}
+	memset(form, '&', large);
+	assert_true(coord_take_want(FORM, (struct span){ form, large - 1 }, &w, &why));
+	assert_false(coord_take_want(FORM, (struct span){ form, large }, &w, &why));
+	assert_string_equal(buf_cstr(&why), "http: POST too large");
+	buf_free(&why);
+	free(form);
+}
+
 int
 main(void)
 {
@@ -398,6 +470,8 @@ main(void)
 		cmocka_unit_test(very_deep_bodies_are_refused),
 		cmocka_unit_test(v6_versions_are_compared_as_the_coordinator_does),
 		cmocka_unit_test(block_hashes_are_found_in_a_chunk_task),
+		cmocka_unit_test(forms_are_read_as_go_reads_them),
+		cmocka_unit_test(bad_forms_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,6 +90,20 @@ recording_body(const struct json *request, struct buf *out)
 		buf_put(out, text.p, text.n);
 }
 
+struct json *
+recording_asked(struct span body)
+{
+	char uuid[37] = "", task[67] = "", why[128];
+	char *text = xprintf("%.*s", (int)MIN2(body.n, 200), body.p ? (const char *)body.p : "");
+	bool form = sscanf(text, "uuid=%36[^&]&task_id=%66[^&]", uuid, task) == 2;
+	char *json = form ? xprintf("{\"uuid\":\"%s\",\"task_id\":\"%s\"}", uuid, task) : NULL;
+	struct json *asked = json ? json_parse(span_str(json), 1 << 20, why) : body.p ? json_parse(body, 64 << 20, why) : NULL;
+
+	free(text);
+	free(json);
+	return asked;
+}
+
 static bool
 fits(const char *entry, struct span name)
 {

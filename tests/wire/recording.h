@@ -21,6 +21,8 @@ const char *recording_secret(const char *theirs) MUSTCHECK;
 uint64_t recording_at_ms(const struct json *line);
 struct span recording_header(const struct json *message, const char *name);
 void	recording_body(const struct json *request, struct buf *out);
+/* What a body asks: its JSON, or of a form that begins with them its uuid and task_id; NULL: neither. */
+struct json *recording_asked(struct span body) MUSTCHECK;
 
 /* Is it in the table?  Counts there. */
 bool	recording_left_out(struct left_out *, size_t n, struct span name);

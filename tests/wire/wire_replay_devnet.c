@@ -47,9 +47,8 @@ static struct left_out left_out[] = {
 	{ "raw.expect-100", DIFF_EXPECT, 0 },
 	{ "raw.short-body-then-silence", "no answer comes", 0 },
 	{ "route.get-percent", "HTTP decodes the path before we see it", 0 },
-	{ "login.form-flat", DIFF_FORMS, 0 }, { "submit.form", DIFF_FORMS, 0 },
-	{ "login.ctype-xml", DIFF_FORMS, 0 }, { "login.ctype-yaml", DIFF_FORMS, 0 },
-	{ "login.ctype-multipart", DIFF_FORMS, 0 }, { "login.ctype-comma", DIFF_FORMS, 0 },
+	{ "login.ctype-xml", DIFF_DECODERS, 0 }, { "login.ctype-yaml", DIFF_DECODERS, 0 },
+	{ "login.ctype-multipart", DIFF_DECODERS, 0 }, { "login.ctype-comma", DIFF_DECODERS, 0 },
 	{ "get_task.race", "simultaneous requests", 0 }, { "submit.race", "simultaneous requests", 0 },
 	{ "timeout.thirteen", "simultaneous requests", 0 },
 	{ "submit.proof-chunk-info", "members of a proof that devnet does not read", 0 },
@@ -244,9 +243,7 @@ prepare_submit(struct world *w, const char *name, const struct json *line)
 	static const char *const of_other[] = { "submit.task_id-of-other-chunk" };
 	static const char *const odd[] = { "submit.task_" };
 	const struct json *request = json_get(line, "request");
-	char why[128];
-	struct span text = json_str(request, "body");
-	struct json *body = text.p ? json_parse(text, 64 << 20, why) : NULL;
+	struct json *body = recording_asked(json_str(request, "body"));
 	struct span uuid = json_str(body, "uuid"), id = json_str(body, "task_id");
 	uint64_t type = TYPE_CHUNK;
 

@@ -86,12 +86,10 @@ static struct left_out left_out[] = {
 	{ "raw.http2-preface", DIFF_VERSIONS, 0 },
 	{ "raw.expect-100", DIFF_EXPECT, 0 },
 	{ "raw.short-body-then-silence", "no answer comes", 0 },
-	{ "login.ctype-xml", DIFF_FORMS, 0 },
-	{ "login.ctype-yaml", DIFF_FORMS, 0 },
-	{ "login.ctype-multipart", DIFF_FORMS, 0 },
-	{ "login.ctype-comma", DIFF_FORMS, 0 },
-	{ "login.form-flat", DIFF_FORMS, 0 },
-	{ "submit.form", DIFF_FORMS, 0 },
+	{ "login.ctype-xml", DIFF_DECODERS, 0 },
+	{ "login.ctype-yaml", DIFF_DECODERS, 0 },
+	{ "login.ctype-multipart", DIFF_DECODERS, 0 },
+	{ "login.ctype-comma", DIFF_DECODERS, 0 },
 	{ "get_task.race", "simultaneous requests", 0 },
 	{ "timeout.thirteen", "simultaneous requests", 0 },
 	{ "submit.big-10MB", "its body is not in the recording", 0 },
@@ -354,7 +352,7 @@ prepare(struct replay *all, const char *key, const struct json *line, struct buf
 {
 	const struct json *request = json_get(line, "request");
 	struct span path = json_str(request, "path"), said = json_str(json_get(line, "response"), "body");
-	struct json *asked = parse_text(SPAN_OF(body)), *answer = parse_text(said);
+	struct json *asked = recording_asked(SPAN_OF(body)), *answer = parse_text(said);
 	struct span uuid = json_str(asked, "uuid"), given = json_str(json_get(answer, "data"), "uuid");
 	uint64_t attempt = 0;
 
