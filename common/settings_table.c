@@ -13,7 +13,7 @@ const struct setting settings_table[] = {
 	    "Directory of task bodies, inputs and proofs, shared by all stages of a machine." },
 	{ "prova", "ledger", SET_ENDPOINT, "ipc:///run/prova/ledger", NULL, NULL,
 	    "ZeroMQ endpoint where prova-ledger binds and all others connect." },
-	{ "prova", "store", SET_TEXT, "/var/lib/prova/ledger/prova.db", NULL, NULL,
+	{ "prova", "store", SET_PATH, "/var/lib/prova/ledger/prova.db", NULL, NULL,
 	    "SQLite file of the ledger; memory: keeps nothing and is for tests." },
 
 	{ "chain", "coordinator", SET_TEXT, NULL, NULL, NULL,

@@ -159,6 +159,7 @@ addresses_are_checked(void **state)
 	assert_wrong("[l2 n]\nurls = http://a ftp://b\n", ":2:", "write URLs");
 	assert_wrong("[l2 n]\nurls = , ,\n", ":2:", "write URLs");
 	assert_wrong("[prover p]\nl2_urls = localhost:8545\n", ":2:", "write URLs");
+	assert_wrong("[prova]\nstore =\n", ":2:", "write a path");
 	assert_wrong("[prova]\nledger = foo\n", ":2:", "ledger = foo: write ipc://PATH or tcp://HOST:PORT");
 	struct settings *s = read_text("[prova]\nledger = tcp://[::1]:7000\n[coordinator c]\nurl = https://u:p@h:1/x?y=z#t\n"
 	    "[l2 n]\nurls = http://a:1, https://b/\thttp://[::1]\n");
