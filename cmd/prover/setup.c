@@ -78,8 +78,6 @@ check(const struct setup *o, bool proving)
 {
 	bool chunks = o->types >> TYPE_CHUNK & 1 && !o->universal;
 
-	if (strncmp(o->identity.url, "http://", 7) != 0 && strncmp(o->identity.url, "https://", 8) != 0)
-		return wrong(o, "url: a Coordinator's URL begins with http:// or https://");
 	if (!o->types)
 		return wrong(o, "types: write some of chunk batch bundle");
 	if (proving && !*o->command && !o->mock)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "common/diag.h"
+#include "common/file.h"
 #include "common/lock.h"
 
 enum { FILE_BYTES = 512 << 20, WHY = 300 };
@@ -271,21 +272,6 @@ store_each(struct store *s, void (*fn)(void *arg, struct record *), void *arg)
 
 /* ---- writing ---- */
 
-static int
-write_all(int fd, struct span s)
-{
-	while (s.n > 0) {
-		ssize_t n = write(fd, s.p, s.n);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -1;
-		s.p += n;
-		s.n -= (size_t)n;
-	}
-	return 0;
-}
-
 /* Written and on the disk, under a temporary name. */
 static int
 write_temporary(const char *path, struct span text)
@@ -294,7 +280,7 @@ write_temporary(const char *path, struct span text)
 
 	if (fd < 0)
 		return -1;
-	int rc = write_all(fd, text) == 0 && fsync(fd) == 0 ? 0 : -1, saved = errno;
+	int rc = file_write_all(fd, text) == 0 && fsync(fd) == 0 ? 0 : -1, saved = errno;
 	if (close(fd) != 0 && rc == 0) {
 		rc = -1;
 		saved = errno;
