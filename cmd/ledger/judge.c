@@ -811,7 +811,8 @@ judge_known_fact(struct trial *t)
 		return CODE_ILLEGAL;
 	if (check_blobs(t->c, &t->it->set) != CODE_OK)
 		return CODE_NOBLOB;
-	if (t->it->to == ATTEMPT_PROVED && t->live->state == ATTEMPT_PROVED && !same_proof(&t->row, &t->it->set))
+	if (t->it->to == ATTEMPT_PROVED && t->live->state == ATTEMPT_PROVED && !same_proof(&t->row, &t->it->set) &&
+	    !is_news(&t->row, &t->it->set))
 		return CODE_CONFLICT;		/* one at a time: it may come again when the first has been judged */
 	bool open = t->live->state == ATTEMPT_ALLOCATED || t->live->state == ATTEMPT_SENDING;
 	if (t->it->to == ATTEMPT_PROVED && t->live->state == ATTEMPT_FAILED && take_late(t))

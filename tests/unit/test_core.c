@@ -885,6 +885,23 @@ an_order_is_a_fact_at_any_rev_and_a_second_one_is_recorded(void **state)
 	assert_true(r.state == ATTEMPT_PROVING && r.code == CODE_SECOND_ORDER && span_is(r.handle, "first") && span_is(r.stray, "second"));
 }
 
+/* It was bought twice, and both orders bring a proof: the second's handle is not lost while the first's is judged. */
+static void
+a_second_order_that_brings_another_proof_is_recorded(void **state)
+{
+	struct bench *b = *state;
+	uint64_t id = place(b, ready_job(b, "u", 1));
+	struct row p = proof();
+
+	prove(b, id);
+	SET(&p, handle, SPAN("second"));
+	p.proof_blob[0] ^= 1;
+	assert_int_equal(fact(b, EXEC, id, ATTEMPT_PROVED, &p), CODE_OK);
+	struct row r = row_of(b, ROW_ATTEMPT, id);
+	assert_true(r.state == ATTEMPT_PROVED && r.code == CODE_SECOND_ORDER && span_is(r.stray, "second"));
+	assert_int_equal(fact(b, EXEC, id, ATTEMPT_PROVED, &p), CODE_CONFLICT);
+}
+
 static void
 a_proof_is_a_fact_too(void **state)
 {
@@ -1570,6 +1587,7 @@ static const struct CMUnitTest tests[] = {
 	T(a_row_in_sending_is_its_owners),
 	T(an_order_is_a_fact_at_any_rev_and_a_second_one_is_recorded),
 	T(a_proof_is_a_fact_too),
+	T(a_second_order_that_brings_another_proof_is_recorded),
 	T(a_proof_that_comes_after_its_attempt_had_failed_is_used),
 	T(the_clock_ends_a_job_among_many_rows),
 	T(a_wrong_late_proof_changes_nothing),
