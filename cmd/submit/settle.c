@@ -19,6 +19,7 @@ struct thing {
 	enum settle_post post;		/* answered: how */
 	uint64_t	 code;
 	char		 detail[200];
+	uint8_t		 proof[HASH_BYTES];	/* the one that the verifier has */
 	uint64_t	 posts;		/* the count under which it was posted */
 	uint64_t	 may_rev;	/* the version of the job that this process may post, 0 none */
 	struct backoff	 again;
@@ -151,6 +152,7 @@ act_proved(struct settle *s, struct thing *t, struct held *h)
 		return;
 	}
 	t->busy = true;
+	memcpy(t->proof, h->row->proof_blob, sizeof t->proof);
 	s->o.ops->verify(s->o.arg, h->row);
 }
 
@@ -194,7 +196,9 @@ settle_verified(struct settle *s, uint64_t attempt, enum settle_verdict v, uint6
 	snprintf(t->detail, sizeof t->detail, "%.*s", SPAN_ARG(detail));
 	if (!h || h->moving || h->row->state != ATTEMPT_PROVED)
 		return;
-	if (v == VERDICT_NONE)
+	if (memcmp(t->proof, h->row->proof_blob, sizeof t->proof) != 0)
+		act_proved(s, t, h);		/* another submit has judged that one, and this is another */
+	else if (v == VERDICT_NONE)
 		not_judged(s, h, t, code);
 	else
 		judged(s, h, t, v, code);

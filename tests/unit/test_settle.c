@@ -46,17 +46,25 @@ teardown(void **state)
 }
 
 static void
-give_attempt(uint64_t id)
+give_attempt_with(uint64_t id, uint64_t rev, uint8_t proof)
 {
 	struct row row = { 0 };
+	uint8_t hash[HASH_BYTES] = { proof };
 
 	SET(&row, kind, ROW_ATTEMPT);
 	SET(&row, id, id);
-	SET(&row, rev, 4);
+	SET(&row, rev, rev);
 	SET(&row, state, ATTEMPT_PROVED);
 	SET(&row, type, TYPE_CHUNK);
 	SET(&row, provider, SPAN("gpu1"));
+	ROW_HASH(&row, proof_blob, hash);
 	fake_row(&books, &row, false);
+}
+
+static void
+give_attempt(uint64_t id)
+{
+	give_attempt_with(id, 4, 1);
 }
 
 static void
@@ -120,6 +128,21 @@ a_bad_proof_fails_with_its_code(void **state)
 	assert_int_equal(books.moves[0].item.to, ATTEMPT_FAILED);
 	assert_int_equal(books.moves[0].item.code, CODE_PROOF_BAD);
 	assert_true(span_is(books.moves[0].set->detail, "wrong hash"));
+	fake_done(&books, CODE_OK);
+}
+
+static void
+a_verdict_on_one_proof_is_not_passed_on_another(void **state)
+{
+	give_attempt(50);
+	give_attempt_with(50, 6, 2);		/* another submit has judged the first, and there is a second */
+	assert_int_equal(nverified, 1);
+	settle_verified(settle, 50, VERDICT_BAD, CODE_PROOF_BAD, SPAN("wrong hash"));
+	assert_int_equal(books.nmoves, 0);
+	assert_int_equal(nverified, 2);
+	settle_verified(settle, 50, VERDICT_GOOD, CODE_OK, SPAN(""));
+	assert_int_equal(books.moves[0].item.to, ATTEMPT_VERIFIED);
+	assert_int_equal(books.moves[0].item.rev, 6);
 	fake_done(&books, CODE_OK);
 }
 
@@ -373,6 +396,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		T(a_good_proof_is_verified),
 		T(a_bad_proof_fails_with_its_code),
+		T(a_verdict_on_one_proof_is_not_passed_on_another),
 		T(trouble_of_the_verifier_is_waited_for),
 		T(a_verification_is_forgotten_with_its_row),
 		T(nothing_is_posted_before_the_ledger_has_the_intent),
