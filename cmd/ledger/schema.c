@@ -50,6 +50,8 @@ ask(struct sql *sql, const char *text, uint64_t none)
 	return v;
 }
 
+#define UNKNOWN UINT64_MAX	/* trouble: nothing is known, and nothing is to be concluded */
+
 /* Without the table there is nothing to compile. */
 uint64_t
 schema_version(struct sql *sql)
@@ -118,11 +120,12 @@ static bool
 update(struct sql *sql, char *why)
 {
 	char text[SQL_BYTES];
-	uint64_t tables = ask(sql, "SELECT count(*) FROM sqlite_schema", 0);
+	uint64_t tables = ask(sql, "SELECT count(*) FROM sqlite_schema", UNKNOWN);
 	bool foreign = false, good = sql_run(sql, "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY NOT NULL,"
 	    " value INTEGER NOT NULL) STRICT, WITHOUT ROWID") == SQL_DONE;
-	uint64_t version = schema_version(sql);
+	uint64_t version = ask(sql, "SELECT coalesce((SELECT value FROM meta WHERE name='schema'), 0)", UNKNOWN);
 
+	good = good && tables != UNKNOWN && version != UNKNOWN;
 	if (good && version > NELEM(steps))
 		return too_new(why, version);
 	if (good && version == 0 && tables > 0) {
