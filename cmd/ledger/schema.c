@@ -52,11 +52,13 @@ ask(struct sql *sql, const char *text, uint64_t none)
 
 #define UNKNOWN UINT64_MAX	/* trouble: nothing is known, and nothing is to be concluded */
 
+static const char version_of[] = "SELECT coalesce((SELECT value FROM meta WHERE name='schema'), 0)";
+
 /* Without the table there is nothing to compile. */
 uint64_t
 schema_version(struct sql *sql)
 {
-	return ask(sql, "SELECT value FROM meta WHERE name='schema'", 0);
+	return ask(sql, version_of, 0);
 }
 
 struct column_of { struct sql *sql; uint64_t kind; int rc; };
@@ -123,7 +125,7 @@ update(struct sql *sql, char *why)
 	uint64_t tables = ask(sql, "SELECT count(*) FROM sqlite_schema", UNKNOWN);
 	bool foreign = false, good = sql_run(sql, "CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY NOT NULL,"
 	    " value INTEGER NOT NULL) STRICT, WITHOUT ROWID") == SQL_DONE;
-	uint64_t version = ask(sql, "SELECT coalesce((SELECT value FROM meta WHERE name='schema'), 0)", UNKNOWN);
+	uint64_t version = ask(sql, version_of, UNKNOWN);
 
 	good = good && tables != UNKNOWN && version != UNKNOWN;
 	if (good && version > NELEM(steps))
