@@ -6,14 +6,13 @@
 #include "common/diag.h"
 #include "common/json.h"
 #include "common/num.h"
+#include "common/url.h"
 
 enum {
 	YOUNG_MS	= 3000,		/* a number is good, and nodes that are away left alone, for so long */
 	CALL_MS		= 5000,		/* a node is waited for so long at most */
 	ANSWER_BYTES	= 64 << 10,
 };
-
-static const char between[] = " \t,";
 
 struct waiter {
 	loop_fn		*fn;
@@ -29,7 +28,7 @@ struct height {
 	uint64_t		 number;
 	bool			 known, away;
 	uint64_t		 next_ms;	/* not asked before */
-	const char		*at;		/* the URL being asked; NULL: none */
+	const char		*at;		/* behind the URL being asked; NULL: none is */
 	struct http_call	*call;
 	struct waiter		*waiting;
 };
@@ -117,7 +116,7 @@ answered(void *arg, struct http_answer *a)
 		over(h, true);
 		return;
 	}
-	ask_first(h, h->at + strcspn(h->at, between));
+	ask_first(h, h->at);
 }
 
 /* Ask the first node of the list from here on; none left: the number stays as it was. */
@@ -125,13 +124,14 @@ static void
 ask_first(struct height *h, const char *from)
 {
 	static const char *const headers[] = { "Content-Type: application/json", NULL };
+	struct span next;
 
-	h->at = from + strspn(from, between);
-	if (!*h->at) {
+	if (!url_next(&from, &next)) {
 		over(h, false);
 		return;
 	}
-	char *url = xprintf("%.*s", (int)strcspn(h->at, between), h->at);
+	h->at = from;
+	char *url = xprintf("%.*s", SPAN_ARG(next));
 	struct http_req r = { .method = "POST", .url = url, .headers = headers, .max_bytes = ANSWER_BYTES,
 	    .body = SPAN("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\",\"params\":[]}"),
 	    .timeout_ms = (unsigned)h->timeout_ms };
