@@ -38,10 +38,6 @@ struct replay {
 	size_t		 nworlds, played, left_out, bad;
 };
 
-#define X(name, sentence) static const char DIFF_##name[] __attribute__((unused)) = sentence;
-DESK_DIFFERENCES(X)
-#undef X
-
 static struct left_out left_out[] = {
 	{ "raw.http2-preface", DIFF_VERSIONS, 0 },
 	{ "raw.expect-100", DIFF_EXPECT, 0 },

@@ -78,10 +78,6 @@ static struct {
 	{ "submit.victim-of-it", KIND_UUID, 0 },
 };
 
-#define X(name, sentence) static const char DIFF_##name[] __attribute__((unused)) = sentence;
-DESK_DIFFERENCES(X)
-#undef X
-
 static struct left_out left_out[] = {
 	{ "raw.http2-preface", DIFF_VERSIONS, 0 },
 	{ "raw.expect-100", DIFF_EXPECT, 0 },
